@@ -1,0 +1,146 @@
+/*
+ * base: what every other folder stands on.
+ *
+ * Errors that carry a stable code and one sentence, cleanup bound to scope,
+ * lists of texts, files that are read whole and replaced atomically, and time
+ * in microseconds.
+ */
+#ifndef SG_BASE_H
+#define SG_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/* ---- error.c ------------------------------------------------------------ */
+
+#define SG_CODE_SIZE 32
+#define SG_TEXT_SIZE 1024
+
+/* A failure: `code` is a stable hyphenated word, `text` one sentence that
+ * names the file, line or address, and the remedy. */
+struct sg_error {
+	char code[SG_CODE_SIZE];
+	char text[SG_TEXT_SIZE];
+};
+
+/* Fills `error` and returns -1, so that `return sg_fail(...)` reads as one
+ * step. A text longer than the buffer is cut. */
+int sg_fail(struct sg_error *error, const char *code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The failure for memory that could not be had. Returns -1. */
+int sg_fail_memory(struct sg_error *error);
+
+/* ---- memory.c ----------------------------------------------------------- */
+
+/* Scope-bound cleanup, instead of goto ladders: `sg_auto_free char *text`. */
+#define sg_auto_free __attribute__((cleanup(sg_cleanup_free)))
+#define sg_auto_close __attribute__((cleanup(sg_cleanup_close)))
+
+void sg_cleanup_free(void *pointer);
+void sg_cleanup_close(const int *descriptor);
+
+/* A list of texts that it owns. Start from all zeros. */
+struct sg_texts {
+	char **items;
+	size_t count;
+};
+
+/* Appends a formatted text. Returns 0, or -1 without memory. */
+int sg_texts_add(struct sg_texts *texts, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Frees the texts; the list is empty afterwards. */
+void sg_texts_free(struct sg_texts *texts);
+
+/* Warnings: each is a code and a sentence, as in an error. Start from zeros. */
+struct sg_warnings {
+	struct sg_error *items;
+	size_t count;
+};
+
+/* Appends a warning. Returns 0, or -1 without memory. */
+int sg_warn(struct sg_warnings *warnings, const char *code, const char *format,
+            ...) __attribute__((format(printf, 3, 4)));
+
+void sg_warnings_free(struct sg_warnings *warnings);
+
+/* ---- file.c ------------------------------------------------------------- */
+
+/* A file as it was when it was read: enough to replace it, and to know whether
+ * somebody else has changed it since. */
+struct sg_file {
+	char *path;         /* as asked for; for messages */
+	int directory;      /* the directory that really holds it, or -1 */
+	char *name;         /* its name there, symbolic links followed */
+	char *bytes;        /* its content, with a NUL behind it */
+	size_t size;        /* bytes without that NUL */
+	struct stat status; /* of the file that was read */
+};
+
+#define SG_NO_FILE ((struct sg_file){.directory = -1})
+#define sg_auto_file __attribute__((cleanup(sg_file_close)))
+
+/*
+ * Opens `path` below the directory `root` as if that were the root of the
+ * file system (openat2(2), RESOLVE_IN_ROOT): neither `..` nor an absolute
+ * symbolic link leads out of it. `root` -1 stands for the real root. Returns a
+ * descriptor that the caller closes, or -1 and errno.
+ */
+int sg_open_below(int root, const char *path, int flags);
+
+/*
+ * Reads the regular file `path` below `root`, at most `limit` bytes. On
+ * success the caller owns `file` and gives it to sg_file_close. Errors:
+ * file-missing, file-not-regular, file-too-big, file-unreadable.
+ */
+int sg_file_read(int root, const char *path, size_t limit, struct sg_file *file,
+                 struct sg_error *error);
+
+/*
+ * Puts `bytes` in the place of the file by rename(2). Owner, mode, ACL and
+ * extended attributes are kept; file and directory are synced. Whoever opens
+ * the path sees the old file or the new one, whole. Errors: file-changed (not
+ * what `file` says any more), file-not-replaceable (a bind mount), and
+ * file-unwritable; the old file is in place then, but when the directory could
+ * not be synced, which says file-not-synced: the new one is in place, though a
+ * crash may undo it. On success `file` describes the new file.
+ */
+int sg_file_replace(struct sg_file *file, const char *bytes, size_t size,
+                    struct sg_error *error);
+
+/* Whether the file is still the one that `file` describes, byte for byte. */
+bool sg_file_is_unchanged(const struct sg_file *file);
+
+/*
+ * Writes a file of the project's own below `root`, atomically, with mode 0600;
+ * missing directories are made with mode 0755. Error: file-unwritable.
+ */
+int sg_file_store(int root, const char *path, const char *bytes, size_t size,
+                  struct sg_error *error);
+
+/* Removes a file of the project's own; one that is missing is no error. */
+int sg_file_remove(int root, const char *path, struct sg_error *error);
+
+void sg_file_close(struct sg_file *file);
+
+/* ---- time.c ------------------------------------------------------------- */
+
+/* Microseconds: since the Unix epoch, or a duration. */
+typedef int64_t sg_usec;
+
+#define SG_SECOND ((sg_usec)1000000)
+
+/* The time of day (CLOCK_REALTIME), which others may step. */
+sg_usec sg_time_now(void);
+
+/* Time since some start (CLOCK_MONOTONIC), which nobody steps. */
+sg_usec sg_time_elapsed(void);
+
+/* Sleeps so long, or less when a signal arrives. */
+void sg_time_sleep(sg_usec duration);
+
+#endif

@@ -1,0 +1,20 @@
+/* What every unit test includes: cmocka, with what it needs before it. */
+#ifndef SG_CHECK_H
+#define SG_CHECK_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* A failing function shows what it said. */
+#define assert_done(call, error)                                               \
+	do {                                                                       \
+		(error).text[0] = '\0';                                                \
+		if ((call) != 0)                                                       \
+			fail_msg("%s: [%s] %s", #call, (error).code, (error).text);        \
+	} while (0)
+
+#endif
