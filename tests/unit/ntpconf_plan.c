@@ -1,0 +1,646 @@
+/* The edit, as a specification: texts before and after. */
+#include "check.h"
+
+#include "lib/ntpconf/ntpconf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define OPTIONS "prefer iburst minpoll 4 maxpoll 4"
+#define BEGIN "# BEGIN skewgate: Amazon Time Sync Service\n"
+#define SERVER "server 169.254.169.123 " OPTIONS "\n"
+#define MINSANE "tos minsane 1\n"
+#define END "# END skewgate\n"
+#define LOCAL "restrict 127.0.0.1\n"
+
+#define MAX_INCLUDED 2
+
+struct scenario {
+	const char *name;
+	const char *before;
+	const char *after;   /* NULL: as before */
+	const char *error;   /* its code, when the plan must fail */
+	const char *says;    /* what the error's or the warning's text must hold */
+	const char *warning; /* a code that must be there */
+	const char *never;   /* a code that must not */
+	bool exclusive;
+	const char *servers[3];
+	const char *options;
+	struct sg_ntpconf_included included[MAX_INCLUDED];
+};
+
+static const struct scenario scenarios[] = {
+	/* ---- the block and its place ---- */
+	{
+		.name = "an empty file",
+		.before = "",
+		.after = BEGIN SERVER LOCAL END,
+	},
+	{
+		.name = "after the last source",
+		.before = LOCAL "server a.example\npool b.example\ndriftfile /d\n",
+		.after = LOCAL "server a.example\npool b.example\n" BEGIN SERVER END
+					   "driftfile /d\n",
+	},
+	{
+		.name = "after a tos line that comes later",
+		.before = LOCAL "server a.example\ntos minsane 3\nkeys /k\n",
+		.after =
+			LOCAL "server a.example\ntos minsane 3\n" BEGIN SERVER MINSANE END
+				  "keys /k\n",
+	},
+	{
+		.name = "comments are no lines",
+		.before = "#server a.example\n # tos minsane 9\n" LOCAL,
+		.after = "#server a.example\n # tos minsane 9\n" LOCAL BEGIN SERVER END,
+	},
+	{
+		.name = "before the line that ends the reading",
+		.before = LOCAL "end\nserver a.example\ntos minsane 3\n",
+		.after =
+			LOCAL BEGIN SERVER END "end\nserver a.example\ntos minsane 3\n",
+	},
+	{
+		.name = "keywords are case-sensitive, blanks may stand before them",
+		.before = LOCAL "\tserver a.example\nServer b.example\n",
+		.after =
+			LOCAL "\tserver a.example\n" BEGIN SERVER END "Server b.example\n",
+	},
+	{
+		.name = "a quoted keyword is none",
+		.before = LOCAL "\"tos\" minsane 3\n",
+		.after = LOCAL "\"tos\" minsane 3\n" BEGIN SERVER END,
+	},
+	{
+		.name = "CR LF",
+		.before = "restrict 127.0.0.1\r\nserver a.example\r\n\r\n",
+		.after = "restrict 127.0.0.1\r\nserver a.example\r\n"
+				 "# BEGIN skewgate: Amazon Time Sync Service\r\n"
+				 "server 169.254.169.123 prefer iburst minpoll 4 maxpoll 4\r\n"
+				 "# END skewgate\r\n\r\n",
+	},
+	{
+		.name = "no newline at the end",
+		.before = LOCAL "driftfile /d",
+		.after = LOCAL "driftfile /d\n" BEGIN SERVER "# END skewgate",
+	},
+	{
+		.name = "no newline at the end, the block before it",
+		.before = LOCAL "server a.example\ndriftfile /d",
+		.after = LOCAL "server a.example\n" BEGIN SERVER END "driftfile /d",
+	},
+	{
+		.name = "a block that is right",
+		.before = LOCAL BEGIN SERVER END "driftfile /d\n",
+	},
+	{
+		.name = "other options rewrite it in place",
+		.before = BEGIN SERVER END LOCAL "server a.example\n",
+		.after = BEGIN "server 169.254.169.123 iburst\n" END LOCAL
+					   "server a.example\n",
+		.options = "iburst",
+	},
+	{
+		.name = "two servers",
+		.before = LOCAL "tos minsane 3\n",
+		.after = LOCAL "tos minsane 3\n" BEGIN "server 192.0.2.1 " OPTIONS
+					   "\nserver 2001:db8::1 " OPTIONS "\ntos minsane 2\n" END,
+		.servers = {"192.0.2.1", "2001:db8::1"},
+	},
+	{
+		.name = "it moves when minsane is raised behind it",
+		.before = LOCAL BEGIN SERVER END "tos minsane 3\n",
+		.after = LOCAL "tos minsane 3\n" BEGIN SERVER MINSANE END,
+	},
+	{
+		.name = "a block without an end",
+		.before = "x\n" BEGIN SERVER,
+		.error = "block-damaged",
+		.says = "ntp.conf:2:",
+	},
+	{
+		.name = "a block without a beginning",
+		.before = SERVER END,
+		.error = "block-damaged",
+		.says = "ntp.conf:2:",
+	},
+	{
+		.name = "a foreign line inside the block",
+		.before = BEGIN SERVER "driftfile /d\n" END,
+		.error = "block-damaged",
+		.says = "ntp.conf:3:",
+	},
+	{
+		.name = "two blocks",
+		.before = BEGIN SERVER END BEGIN SERVER END,
+		.error = "block-doubled",
+		.says = "ntp.conf:4:",
+	},
+	/* ---- an administrator's own line ---- */
+	{
+		.name = "an own line is kept, nothing else is needed",
+		.before = LOCAL SERVER,
+		.never = "own-line-options",
+	},
+	{
+		.name = "an own line, but minsane",
+		.before = LOCAL "tos minsane 3\n" SERVER,
+		.after = LOCAL "tos minsane 3\n" SERVER BEGIN MINSANE END,
+	},
+	{
+		.name = "an own line in another spelling",
+		.before = LOCAL "server -4 \"169.254.169.123\" " OPTIONS " # mine\n",
+	},
+	{
+		.name = "an own line that lacks options",
+		.before = LOCAL "server 169.254.169.123 iburst minpoll 6\n",
+		.warning = "own-line-options",
+		.says = "lacks prefer minpoll 4 maxpoll 4;",
+	},
+	{
+		.name = "an own line with noselect",
+		.before = "\nserver 169.254.169.123 noselect\n",
+		.error = "own-line-noselect",
+		.says = "ntp.conf:2:",
+	},
+	{
+		.name = "an own line in an included file",
+		.before = LOCAL "includefile /i\n",
+		.included = {{"/i", SERVER, 1, 2}},
+	},
+	{
+		.name = "a pool line is not an own line",
+		.before = LOCAL "pool 169.254.169.123\n",
+		.after = LOCAL "pool 169.254.169.123\n" BEGIN SERVER END,
+	},
+	/* ---- minsane ---- */
+	{
+		.name = "minsane among other words",
+		.before = LOCAL "tos minclock 4 minsane 3\n",
+		.after = LOCAL "tos minclock 4 minsane 3\n" BEGIN SERVER MINSANE END,
+	},
+	{
+		.name = "minsane is set back later",
+		.before = LOCAL "tos minsane 3\ntos minsane 1\n",
+		.after = LOCAL "tos minsane 3\ntos minsane 1\n" BEGIN SERVER END,
+	},
+	{
+		.name = "minsane in a file included before",
+		.before = LOCAL "includefile /i\nserver a.example\n",
+		.after =
+			LOCAL "includefile /i\nserver a.example\n" BEGIN SERVER MINSANE END,
+		.included = {{"/i", "tos minsane 3\n", 1, 2}},
+	},
+	{
+		.name = "minsane raised in a file included after",
+		.before = LOCAL "server a.example\nincludefile /i\n",
+		.error = "minsane-raised",
+		.says = "/i:2:",
+		.included = {{"/i", "\ntos minsane 2\n", 1, 3}},
+	},
+	{
+		.name = "minsane raised in ntp.d",
+		.before = LOCAL,
+		.error = "minsane-raised",
+		.says = "ntp.d/x.conf:7:",
+		.included = {{"ntp.d/x.conf", "tos minsane 3\n", 7, SG_AFTER_MAIN}},
+	},
+	{
+		.name = "minsane raised and lowered again in ntp.d",
+		.before = LOCAL,
+		.after = LOCAL BEGIN SERVER END,
+		.included = {{"ntp.d/a.conf", "tos minsane 3\n", 1, SG_AFTER_MAIN},
+                     {"ntp.d/b.conf", "tos minsane 1\n", 1, SG_AFTER_MAIN}},
+	},
+	{
+		.name = "two servers allow minsane 2 in ntp.d",
+		.before = LOCAL,
+		.after = LOCAL BEGIN "server 192.0.2.1 " OPTIONS
+							 "\nserver 192.0.2.2 " OPTIONS "\n" END,
+		.servers = {"192.0.2.1", "192.0.2.2"},
+		.included = {{"ntp.d/a.conf", "tos minsane 2\n", 1, SG_AFTER_MAIN}},
+	},
+	/* ---- restrict ---- */
+	{
+		.name = "restrict default ignore",
+		.before = "restrict default ignore\n" LOCAL,
+		.after = "restrict default ignore\n" LOCAL BEGIN SERVER
+				 "restrict 169.254.169.123 nomodify noquery\n" END,
+	},
+	{
+		.name = "a network that is ignored",
+		.before = LOCAL "restrict 169.254.0.0 mask 255.255.0.0 ignore\n",
+		.after =
+			LOCAL "restrict 169.254.0.0 mask 255.255.0.0 ignore\n" BEGIN SERVER
+				  "restrict 169.254.169.123 nomodify noquery\n" END,
+	},
+	{
+		.name = "a network in ntpsec's spelling",
+		.before = LOCAL "restrict 169.254.0.0/16 notrust\n",
+		.after = LOCAL "restrict 169.254.0.0/16 notrust\n" BEGIN SERVER
+					   "restrict 169.254.169.123 nomodify noquery\n" END,
+	},
+	{
+		.name = "a more specific network lets it in",
+		.before = LOCAL "restrict default noserve\nrestrict 169.254.169.0 mask "
+						"255.255.255.0 nomodify\n",
+		.after = LOCAL "restrict default noserve\nrestrict 169.254.169.0 mask "
+					   "255.255.255.0 nomodify\n" BEGIN SERVER END,
+	},
+	{
+		.name = "another network does not matter",
+		.before = LOCAL "restrict 10.0.0.0 mask 255.0.0.0 ignore\n",
+		.after =
+			LOCAL "restrict 10.0.0.0 mask 255.0.0.0 ignore\n" BEGIN SERVER END,
+	},
+	{
+		.name = "the other family does not matter",
+		.before = LOCAL "restrict -6 default ignore\n",
+		.after = LOCAL "restrict -6 default ignore\n" BEGIN SERVER END,
+	},
+	{
+		.name = "ntpd makes its own hole",
+		.before =
+			LOCAL "restrict default ignore\nrestrict source nomodify noquery\n",
+		.after = LOCAL "restrict default ignore\nrestrict source nomodify "
+					   "noquery\n" BEGIN SERVER END,
+	},
+	{
+		.name = "a name is judged by the default",
+		.before = LOCAL "restrict default notrust\n",
+		.after = LOCAL "restrict default notrust\n" BEGIN
+					   "server time.example " OPTIONS
+					   "\nrestrict time.example nomodify noquery\n" END,
+		.servers = {"time.example"},
+	},
+	{
+		.name = "the own restrict line",
+		.before = LOCAL "restrict 169.254.169.123 ignore\n",
+		.error = "own-restrict",
+		.says = "ntp.conf:2:",
+	},
+	{
+		.name = "the own restrict line, added up from two",
+		.before = LOCAL "restrict 169.254.169.123 nomodify\nrestrict "
+						"169.254.169.123 noserve\n",
+		.error = "own-restrict",
+		.says = "ntp.conf:3:",
+	},
+	{
+		.name = "nobody may query",
+		.before = "restrict default noquery\n",
+		.after = "restrict default noquery\n" BEGIN SERVER LOCAL END,
+	},
+	{
+		.name = "everybody may query",
+		.before = "restrict default nomodify\n",
+		.after = "restrict default nomodify\n" BEGIN SERVER END,
+	},
+	{
+		.name = "localhost itself may not query",
+		.before = "restrict 127.0.0.1 noquery\n",
+		.after = "restrict 127.0.0.1 noquery\n" BEGIN SERVER END,
+		.warning = "localhost-noquery",
+		.says = "ntp.conf:1:",
+	},
+	/* ---- other sources ---- */
+	{
+		.name = "mixing is a warning",
+		.before = LOCAL "pool a.example\n" SERVER,
+		.warning = "smear-mixing",
+		.says = "a.example (ntp.conf:2)",
+	},
+	{
+		.name = "another server does not smear",
+		.before = LOCAL "pool a.example\nserver 192.0.2.1 " OPTIONS "\n",
+		.servers = {"192.0.2.1"},
+		.never = "smear-mixing",
+	},
+	{
+		.name = "Amazon's public pool smears too",
+		.before = LOCAL "pool time.aws.com\n" SERVER,
+		.never = "smear-mixing",
+	},
+	{
+		.name = "both endpoints",
+		.before = LOCAL SERVER "server fd00:0ec2::123 iburst\n",
+		.warning = "both-endpoints",
+	},
+	{
+		.name = "exclusive",
+		.before = LOCAL "leapfile /l\nserver  a.example # x\n pool b.example\n"
+						"peer c.example\nbroadcastclient\nserver "
+						"169.254.169.123 " OPTIONS "\n",
+		.after = LOCAL
+		"#skewgate: leapfile /l\n#skewgate: server  a.example # x\n"
+		"#skewgate:  pool b.example\n#skewgate: peer c.example\n"
+		"#skewgate: broadcastclient\nserver 169.254.169.123 " OPTIONS "\n",
+		.exclusive = true,
+		.never = "smear-mixing",
+	},
+	{
+		.name = "exclusive leaves reference clocks",
+		.before = LOCAL "server 127.127.28.0\nrefclock shm\n" SERVER,
+		.exclusive = true,
+		.warning = "reference-clock",
+		.says = "127.127.28.0",
+	},
+	{
+		.name = "exclusive and included sources",
+		.before = LOCAL "includefile /i\n" SERVER,
+		.exclusive = true,
+		.warning = "included-sources",
+		.says = "a.example (/i:1)",
+		.included = {{"/i", "server a.example\n", 1, 2}},
+	},
+};
+
+static void plan(const struct scenario *scenario, const char *text,
+                 struct sg_ntpconf_plan *made, int expected,
+                 struct sg_error *error)
+{
+	static const char *const amazon[] = {SG_AMAZON_IPV4};
+	struct sg_ntpconf_request request = {
+		.servers = scenario->servers[0] != NULL ? scenario->servers : amazon,
+		.server_count = scenario->servers[0] == NULL   ? 1
+	                    : scenario->servers[1] == NULL ? 1
+	                                                   : 2,
+		.server_options =
+			scenario->options != NULL ? scenario->options : OPTIONS,
+		.exclusive = scenario->exclusive,
+		.included = scenario->included,
+	};
+
+	while (request.included_count < MAX_INCLUDED &&
+	       scenario->included[request.included_count].path != NULL)
+		request.included_count++;
+	*made = (struct sg_ntpconf_plan){0};
+	*error = (struct sg_error){0};
+	int result =
+		sg_ntpconf_plan("ntp.conf", text, strlen(text), &request, made, error);
+	if (result != expected)
+		fail_msg("%s: %d, [%s] %s", scenario->name, result, error->code,
+		         error->text);
+}
+
+static void check_warnings(const struct scenario *scenario,
+                           const struct sg_ntpconf_plan *made)
+{
+	bool found = scenario->warning == NULL;
+
+	for (size_t i = 0; i < made->warnings.count; i++) {
+		const struct sg_error *warning = &made->warnings.items[i];
+
+		if (scenario->never != NULL &&
+		    strcmp(warning->code, scenario->never) == 0)
+			fail_msg("%s: %s", scenario->name, warning->text);
+		if (scenario->warning != NULL &&
+		    strcmp(warning->code, scenario->warning) == 0) {
+			found = true;
+			if (scenario->says != NULL &&
+			    strstr(warning->text, scenario->says) == NULL)
+				fail_msg("%s: %s", scenario->name, warning->text);
+		}
+	}
+	if (!found)
+		fail_msg("%s: no warning %s", scenario->name, scenario->warning);
+}
+
+static void test_scenarios(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
+		const struct scenario *scenario = &scenarios[i];
+		const char *after =
+			scenario->after != NULL ? scenario->after : scenario->before;
+		struct sg_ntpconf_plan made;
+		struct sg_ntpconf_plan again;
+		struct sg_ntpconf_plan undone = {0};
+		struct sg_error error;
+
+		if (scenario->error != NULL) {
+			plan(scenario, scenario->before, &made, -1, &error);
+			assert_string_equal(error.code, scenario->error);
+			if (strstr(error.text, scenario->says) == NULL)
+				fail_msg("%s: %s", scenario->name, error.text);
+			sg_ntpconf_plan_free(&made);
+			continue;
+		}
+		plan(scenario, scenario->before, &made, 0, &error);
+		if (strcmp(made.text, after) != 0)
+			fail_msg("%s: got\n%s", scenario->name, made.text);
+		assert_int_equal(made.changed, strcmp(scenario->before, after) != 0);
+		check_warnings(scenario, &made);
+
+		plan(scenario, made.text, &again, 0, &error);
+		if (again.changed)
+			fail_msg("%s: not idempotent\n%s", scenario->name, again.text);
+
+		assert_done(sg_ntpconf_plan_revert("ntp.conf", made.text, made.size,
+		                                   &undone, &error),
+		            error);
+		if (strstr(scenario->before, "# BEGIN") == NULL &&
+		    strcmp(undone.text, scenario->before) != 0)
+			fail_msg("%s: not reverted\n%s", scenario->name, undone.text);
+		sg_ntpconf_plan_free(&made);
+		sg_ntpconf_plan_free(&again);
+		sg_ntpconf_plan_free(&undone);
+	}
+}
+
+static void test_nul_is_not_text(void **state)
+{
+	const struct sg_ntpconf_request request = {.server_options = ""};
+	struct sg_ntpconf_plan made = {0};
+	struct sg_error error;
+
+	(void)state;
+	assert_int_equal(
+		sg_ntpconf_plan("ntp.conf", "a\0b", 3, &request, &made, &error), -1);
+	assert_string_equal(error.code, "config-not-text");
+	assert_non_null(strstr(error.text, "offset 1"));
+	sg_ntpconf_plan_free(&made);
+}
+
+static void test_server_options(void **state)
+{
+	static const char *const good[] = {"", "iburst", OPTIONS,
+	                                   "key 7 version 4"};
+	static const char *const bad[] = {
+		"ibrust",         "minpoll",    "minpoll x",        "minpoll -1",
+		"minpoll 18",     "noselect",   "iburst\nserver a", "prefer # x",
+		"iburst iburst;", "minpoll 4x", "maxpoll\t4",
+	};
+	struct sg_error error;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+		assert_done(sg_ntpconf_check_options(good[i], &error), error);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(sg_ntpconf_check_options(bad[i], &error), -1);
+}
+
+static void test_mentions(void **state)
+{
+	const char *text = "includefile \"/a b\"\n#includefile /c\n\tincludefile d "
+					   "# e\nlogfile /l\nserver fd00:ec2::123\n";
+	struct sg_ntpconf_includes includes;
+	struct sg_error error;
+
+	(void)state;
+	assert_done(
+		sg_ntpconf_list_includes("f", text, strlen(text), &includes, &error),
+		error);
+	assert_int_equal(includes.count, 2);
+	assert_string_equal(includes.items[0].path, "/a b");
+	assert_string_equal(includes.items[1].path, "d");
+	assert_int_equal(includes.items[1].line, 3);
+	sg_ntpconf_includes_free(&includes);
+
+	char *log = sg_ntpconf_log_file("f", text, strlen(text));
+	assert_string_equal(log, "/l");
+	free(log);
+	assert_true(
+		sg_ntpconf_lists_server("f", text, strlen(text), "FD00:EC2:0::123"));
+	assert_false(sg_ntpconf_lists_server("f", text, strlen(text), "192.0.2.1"));
+}
+
+/* ---- any text at all ---------------------------------------------------- */
+
+static uint64_t seed = 42;
+
+/* xorshift64: the same texts in every run. */
+static unsigned roll(unsigned below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (unsigned)(seed % below);
+}
+
+static size_t random_text(char *text, size_t size)
+{
+	static const char *const pieces[] = {
+		"server ",
+		"pool ",
+		"peer ",
+		"tos ",
+		"minsane ",
+		"restrict ",
+		"default ",
+		"ignore ",
+		"noquery ",
+		"leapfile ",
+		"-4 ",
+		"-6 ",
+		"169.254.169.123 ",
+		"10.0.0.1 ",
+		"mask ",
+		"255.0.0.0 ",
+		"3 ",
+		"#",
+		"\"",
+		"\t",
+		"\r",
+		"\n",
+		"\n",
+		"\r\n",
+		"\n\n",
+		"\xff\xfe",
+		"#skewgat",
+		"\\",
+		"end ",
+		"\v\f",
+		"x",
+	};
+	size_t used = 0;
+
+	for (unsigned i = roll(60); i > 0; i--) {
+		const char *piece = pieces[roll(sizeof pieces / sizeof *pieces)];
+
+		if (used + strlen(piece) < size)
+			used += (size_t)snprintf(text + used, size - used, "%s", piece);
+	}
+	text[used] = '\0';
+	return used;
+}
+
+/* Whether `after` is `before` with the block put in at one place. */
+static bool is_insertion(const char *before, size_t before_size,
+                         const char *after, size_t after_size)
+{
+	size_t head = 0;
+	size_t tail = 0;
+
+	while (head < before_size && head < after_size &&
+	       before[head] == after[head])
+		head++;
+	while (tail < before_size - head && tail < after_size - head &&
+	       before[before_size - 1 - tail] == after[after_size - 1 - tail])
+		tail++;
+	return head + tail == before_size;
+}
+
+static void test_any_text(void **state)
+{
+	enum { ROUNDS = 400 }; /* 5 ms each */
+	unsigned refused = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		struct scenario scenario = {.name = "random", .exclusive = i % 4 == 0};
+		struct sg_ntpconf_plan made = {0};
+		struct sg_ntpconf_plan again = {0};
+		struct sg_ntpconf_plan undone = {0};
+		struct sg_error error;
+		char text[2048] = "";
+		static const char *const amazon[] = {SG_AMAZON_IPV4};
+		const struct sg_ntpconf_request request = {
+			.servers = amazon,
+			.server_count = 1,
+			.server_options = OPTIONS,
+			.exclusive = scenario.exclusive,
+		};
+
+		size_t size = random_text(text, sizeof text);
+		if (sg_ntpconf_plan("f", text, size, &request, &made, &error) != 0) {
+			/* Only what the text itself can be to blame for. */
+			if (strcmp(error.code, "own-restrict") != 0 &&
+			    strcmp(error.code, "own-line-noselect") != 0)
+				fail_msg("round %u: [%s] %s\n%s", i, error.code, error.text,
+				         text);
+			refused++;
+			sg_ntpconf_plan_free(&made);
+			continue;
+		}
+		if (!scenario.exclusive)
+			assert_true(is_insertion(text, size, made.text, made.size));
+		plan(&scenario, made.text, &again, 0, &error);
+		if (again.changed)
+			fail_msg("round %u: twice is not once\n%s\n---\n%s", i, made.text,
+			         again.text);
+		assert_done(
+			sg_ntpconf_plan_revert("f", made.text, made.size, &undone, &error),
+			error);
+		if (undone.size != size || memcmp(undone.text, text, size) != 0)
+			fail_msg("round %u: not reverted\n%s\n---\n%s", i, text,
+			         undone.text);
+		sg_ntpconf_plan_free(&made);
+		sg_ntpconf_plan_free(&again);
+		sg_ntpconf_plan_free(&undone);
+	}
+	assert_in_range(refused, 0, ROUNDS / 10);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_scenarios),
+		cmocka_unit_test(test_nul_is_not_text),
+		cmocka_unit_test(test_server_options),
+		cmocka_unit_test(test_mentions),
+		cmocka_unit_test(test_any_text),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
