@@ -1,0 +1,135 @@
+/* Processes, as proc(5) shows them. */
+#include "timesync.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Longest command line that is looked at: an ntpd has a dozen words. */
+#define MAX_COMMAND_LINE 8192
+
+/* Reads a file of /proc as text. Returns its length, or -1. */
+static ssize_t read_proc(pid_t pid, const char *name, char *buffer, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, name);
+	sg_auto_close int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = descriptor < 0 ? -1 : read(descriptor, buffer, size - 1);
+	if (length >= 0)
+		buffer[length] = '\0';
+	return length;
+}
+
+/* Fills in the start, and the name if asked for; false for one that is gone or
+ * a zombie. The name may hold any byte: it ends at the last parenthesis. */
+static bool read_stat(pid_t pid, char *name, size_t name_size,
+                      struct sg_process *process)
+{
+	char text[1024];
+	char state = 'Z';
+
+	if (read_proc(pid, "stat", text, sizeof text) < 0)
+		return false;
+	char *begin = strchr(text, '(');
+	char *end = strrchr(text, ')');
+	if (begin == NULL || end == NULL ||
+	    sscanf(
+			end + 1,
+			" %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+			"%*d %*d %*d %llu",
+			&state, &process->started) != 2 ||
+	    state == 'Z' || state == 'X')
+		return false;
+	*end = '\0';
+	if (name != NULL)
+		snprintf(name, name_size, "%s", begin + 1);
+	process->pid = pid;
+	return true;
+}
+
+/* A container's processes are visible from its host, but are not the host's. */
+static bool is_in_our_namespace(pid_t pid)
+{
+	char path[64];
+	char ours[64];
+	char theirs[64];
+
+	snprintf(path, sizeof path, "/proc/%ld/ns/pid", (long)pid);
+	ssize_t our_length = readlink("/proc/self/ns/pid", ours, sizeof ours);
+	ssize_t their_length = readlink(path, theirs, sizeof theirs);
+	return our_length > 0 && our_length == their_length &&
+	       memcmp(ours, theirs, (size_t)our_length) == 0;
+}
+
+struct sg_process sg_process_find(const char *name)
+{
+	struct sg_process found = {0};
+	DIR *entries = opendir("/proc");
+
+	if (entries == NULL)
+		return found;
+	for (struct dirent *entry = readdir(entries); entry != NULL;
+	     entry = readdir(entries)) {
+		struct sg_process process = {0};
+		char its_name[64];
+
+		if (!isdigit((unsigned char)entry->d_name[0]) ||
+		    !read_stat((pid_t)strtol(entry->d_name, NULL, 10), its_name,
+		               sizeof its_name, &process) ||
+		    strcmp(its_name, name) != 0 || !is_in_our_namespace(process.pid))
+			continue;
+		/* ntpd's own children, such as its resolver, are younger. */
+		if (found.pid == 0 || process.started < found.started ||
+		    (process.started == found.started && process.pid < found.pid))
+			found = process;
+	}
+	closedir(entries);
+	return found;
+}
+
+bool sg_process_is_same(const struct sg_process *one,
+                        const struct sg_process *other)
+{
+	return one->pid == other->pid && one->started == other->started;
+}
+
+bool sg_process_is_alive(const struct sg_process *process)
+{
+	struct sg_process now = {0};
+
+	return process->pid != 0 && read_stat(process->pid, NULL, 0, &now) &&
+	       sg_process_is_same(process, &now);
+}
+
+char *sg_process_option(const struct sg_process *process, char letter,
+                        const char *name)
+{
+	char line[MAX_COMMAND_LINE];
+	ssize_t length = read_proc(process->pid, "cmdline", line, sizeof line);
+	size_t name_length = strlen(name);
+	char *value = NULL;
+
+	for (char *word = line; length > 0 && word < line + length;
+	     word += strlen(word) + 1) {
+		const char *next = word + strlen(word) + 1;
+		const char *found = NULL;
+
+		if (word[0] == '-' && word[1] == letter)
+			found = word[2] != '\0' ? word + 2 : next;
+		else if (strncmp(word, "--", 2) == 0 &&
+		         strncmp(word + 2, name, name_length) == 0)
+			found = word[2 + name_length] == '='    ? word + 3 + name_length
+			        : word[2 + name_length] == '\0' ? next
+			                                        : NULL;
+		if (found == NULL || found >= line + length)
+			continue;
+		free(value); /* the last one counts */
+		value = strdup(found);
+	}
+	return value;
+}

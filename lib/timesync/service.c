@@ -1,0 +1,425 @@
+/*
+ * The service that runs ntpd: found, started, stopped, and never believed.
+ *
+ * Exit codes of systemctl and of init scripts lie: a restart ends with 0 though
+ * ntpd died at once, or though nothing was done at all (in a chroot, or by a
+ * unit's Condition). What counts is a new process that stays alive.
+ */
+#include "timesync.h"
+
+#include <glob.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Debian's init script waits up to 35 s for ntpd to stop, then sleeps 2 s. */
+#define COMMAND_LIMIT (60 * SG_SECOND)
+#define QUESTION_LIMIT (10 * SG_SECOND)
+
+/* How long a new process may take to appear, and must stay, to count. */
+#define APPEAR_LIMIT (5 * SG_SECOND)
+#define SETTLE_TIME SG_SECOND
+#define STOP_LIMIT (10 * SG_SECOND)
+#define POLL_INTERVAL (SG_SECOND / 20)
+
+#define LOG_TAIL 600
+
+const struct sg_layout sg_layouts[] = {
+	{
+		.service = "ntpsec", /* Debian 12 and later, Ubuntu 24.04 and later */
+		.config = "/etc/ntpsec/ntp.conf",
+		.defaults = "/etc/default/ntpsec",
+		.options_variable = "NTPD_OPTS",
+		.dhcp_copy = "/run/ntpsec/ntp.conf.dhcp",
+		.ignore_dhcp = "IGNORE_DHCP",
+		.reads_ntp_d = true,
+	},
+	{
+		.service = "ntp", /* Debian up to 11, Ubuntu up to 22.04 */
+		.config = "/etc/ntp.conf",
+		.defaults = "/etc/default/ntp",
+		.options_variable = "NTPD_OPTS",
+		.dhcp_copy = "/run/ntp.conf.dhcp",
+	},
+	{
+		.service = "ntpd", /* Enterprise Linux */
+		.config = "/etc/ntp.conf",
+		.defaults = "/etc/sysconfig/ntpd",
+		.options_variable = "OPTIONS",
+		.reads_ntp_d = true,
+	},
+	{.service = NULL},
+};
+
+/* ---- finding it --------------------------------------------------------- */
+
+static bool is_running(const char *name)
+{
+	return sg_process_find(name).pid != 0;
+}
+
+static bool is_systemd(void)
+{
+	return access("/run/systemd/system", F_OK) == 0; /* sd_booted(3) */
+}
+
+/* No ntpd: says which other daemon keeps the time here, and what to do. */
+static int fail_without_ntpd(struct sg_error *error)
+{
+	if (is_running("chronyd") || access("/usr/sbin/chronyd", X_OK) == 0)
+		return sg_fail(
+			error, "chrony-found",
+			"this host keeps its time with chrony, not ntpd; add \"server "
+			"169.254.169.123 prefer iburst minpoll 4 maxpoll 4\" to its "
+			"chrony.conf and restart it, or install ntpsec in its place");
+	if (is_running("systemd-timesyn") ||
+	    access("/lib/systemd/systemd-timesyncd", X_OK) == 0)
+		return sg_fail(
+			error, "timesyncd-found",
+			"this host keeps its time with systemd-timesyncd, not ntpd; set "
+			"NTP=169.254.169.123 in /etc/systemd/timesyncd.conf and restart "
+			"it, or install ntpsec in its place");
+	return sg_fail(
+		error, "ntpd-missing",
+		"no ntpd is installed; install the package ntpsec (or ntp) and run "
+		"skewgate setup again");
+}
+
+static const struct sg_layout *layout_named(const char *service, size_t length)
+{
+	for (const struct sg_layout *layout = sg_layouts; layout->service != NULL;
+	     layout++)
+		if (strlen(layout->service) == length &&
+		    memcmp(layout->service, service, length) == 0)
+			return layout;
+	return NULL;
+}
+
+/* One unit's block of `systemctl show`, key=value lines. */
+struct unit {
+	char id[128];
+	char load[32];
+	char active[32];
+	char file[32];
+};
+
+static void read_property(const char *line, struct unit *unit)
+{
+	const struct {
+		const char *key;
+		char *value;
+		size_t size;
+	} table[] = {
+		{"Id=", unit->id, sizeof unit->id},
+		{"LoadState=", unit->load, sizeof unit->load},
+		{"ActiveState=", unit->active, sizeof unit->active},
+		{"UnitFileState=", unit->file, sizeof unit->file},
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (strncmp(line, table[i].key, strlen(table[i].key)) == 0)
+			snprintf(table[i].value, table[i].size, "%s",
+			         line + strlen(table[i].key));
+}
+
+/* Shows the state of `name`; an alias gives the real unit's. */
+static int show_unit(const char *name, struct unit *unit,
+                     struct sg_error *error)
+{
+	char full[64];
+	const char *const arguments[] = {
+		"systemctl",
+		"show",
+		"--property=Id,LoadState,ActiveState,UnitFileState",
+		full,
+		NULL,
+	};
+	struct sg_command command;
+	struct sg_error reason;
+	char *rest = NULL;
+
+	*unit = (struct unit){0};
+	snprintf(full, sizeof full, "%s.service", name);
+	int failed =
+		sg_command_run(arguments, QUESTION_LIMIT, NULL, &command, &reason);
+	if (failed != 0)
+		sg_fail(error, "service-unknown",
+		        "systemd cannot be asked for %s: %.600s", full, reason.text);
+	else
+		for (char *line = strtok_r(command.output, "\n", &rest); line != NULL;
+		     line = strtok_r(NULL, "\n", &rest))
+			read_property(line, unit);
+	sg_command_free(&command);
+	return failed;
+}
+
+static int find_unit(struct sg_service *service, struct sg_error *error)
+{
+	char masked[64] = "";
+
+	for (const struct sg_layout *layout = sg_layouts; layout->service != NULL;
+	     layout++) {
+		struct unit unit;
+
+		if (show_unit(layout->service, &unit, error) != 0)
+			return -1;
+		if (strcmp(unit.load, "masked") == 0 && masked[0] == '\0')
+			snprintf(masked, sizeof masked, "%s", layout->service);
+		char *suffix = strstr(unit.id, ".service");
+		if (strcmp(unit.load, "loaded") != 0 || suffix == NULL)
+			continue;
+		const struct sg_layout *real =
+			layout_named(unit.id, (size_t)(suffix - unit.id));
+		if (real == NULL)
+			continue; /* an alias of some other program's unit */
+		service->layout = real;
+		service->systemd = true;
+		service->enabled = strcmp(unit.file, "disabled") != 0;
+		return 0;
+	}
+	if (masked[0] != '\0')
+		return sg_fail(
+			error, "ntpd-masked",
+			"%s.service is masked, so that ntpd may not run; allow it with "
+			"\"systemctl unmask %s\" and run skewgate setup again",
+			masked, masked);
+	return sg_fail(
+		error, "service-missing",
+		"ntpd is installed, but systemd has no ntpsec, ntp or ntpd unit; "
+		"install the distribution's package");
+}
+
+static bool is_linked_at_boot(const char *name)
+{
+	char pattern[128];
+	glob_t found;
+
+	snprintf(pattern, sizeof pattern, "/etc/rc[2-5].d/S[0-9][0-9]%s", name);
+	bool linked = glob(pattern, GLOB_NOSORT, NULL, &found) == 0;
+	globfree(&found);
+	return linked;
+}
+
+static int find_script(struct sg_service *service, struct sg_error *error)
+{
+	for (const struct sg_layout *layout = sg_layouts; layout->service != NULL;
+	     layout++) {
+		char path[128];
+
+		snprintf(path, sizeof path, "/etc/init.d/%s", layout->service);
+		if (access(path, X_OK) != 0)
+			continue;
+		service->layout = layout;
+		service->systemd = false;
+		service->enabled = is_linked_at_boot(layout->service);
+		return 0;
+	}
+	return sg_fail(
+		error, "service-missing",
+		"ntpd is installed, but /etc/init.d has no ntpsec, ntp or ntpd; use "
+		"--config FILE --no-restart, and restart it yourself");
+}
+
+int sg_service_find(struct sg_service *service, struct sg_error *error)
+{
+	sg_auto_free char *program = sg_command_find("ntpd");
+
+	if (program == NULL || (is_running("chronyd") && !is_running("ntpd")))
+		return fail_without_ntpd(error);
+	return is_systemd() ? find_unit(service, error)
+	                    : find_script(service, error);
+}
+
+/* ---- controlling it ----------------------------------------------------- */
+
+/* Runs `systemctl ACTION UNIT`, or the init script. */
+static int run_action(const struct sg_service *service, const char *action,
+                      struct sg_command *command, struct sg_error *error)
+{
+	char name[128];
+
+	if (service->systemd) {
+		const char *const arguments[] = {"systemctl", action, name, NULL};
+
+		snprintf(name, sizeof name, "%s.service", service->layout->service);
+		return sg_command_run(arguments, COMMAND_LIMIT, NULL, command, error);
+	}
+	const char *const arguments[] = {name, action, NULL};
+
+	snprintf(name, sizeof name, "/etc/init.d/%s", service->layout->service);
+	return sg_command_run(arguments, COMMAND_LIMIT, NULL, command, error);
+}
+
+bool sg_service_may(const struct sg_service *service, const char *action)
+{
+	/* /usr/share/doc/sysv-rc: forbidden, its two failures, and "do something
+	 * else instead", which we cannot. */
+	static const int refusals[] = {101, 102, 103, 106};
+	const char *const arguments[] = {"/usr/sbin/policy-rc.d",
+	                                 service->layout->service, action, NULL};
+	struct sg_command command;
+	struct sg_error ignored;
+	bool allowed = true;
+
+	if (service->systemd || access(arguments[0], X_OK) != 0)
+		return true;
+	sg_command_run(arguments, QUESTION_LIMIT, NULL, &command, &ignored);
+	for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+		allowed = allowed && command.status != refusals[i];
+	sg_command_free(&command);
+	return allowed;
+}
+
+int sg_service_enable(const struct sg_service *service, struct sg_error *error)
+{
+	const char *name = service->layout->service;
+	const char *const defaults[] = {"update-rc.d", name, "defaults", NULL};
+	const char *const enable[] = {"update-rc.d", name, "enable", NULL};
+	struct sg_command command;
+	struct sg_error reason = {0};
+	bool enabled = false;
+
+	if (service->systemd) {
+		struct unit unit;
+
+		run_action(service, "enable", &command, &reason);
+		sg_command_free(&command);
+		enabled = show_unit(name, &unit, error) == 0 &&
+		          strcmp(unit.file, "disabled") != 0;
+	} else {
+		sg_command_run(defaults, QUESTION_LIMIT, NULL, &command, &reason);
+		sg_command_free(&command);
+		sg_command_run(enable, QUESTION_LIMIT, NULL, &command, &reason);
+		sg_command_free(&command);
+		enabled = is_linked_at_boot(name);
+	}
+	if (enabled)
+		return 0;
+	return sg_fail(
+		error, "service-not-enabled",
+		"%s could not be enabled, ntpd will not start at the next boot; "
+		"enable it by hand%s%.600s",
+		name, reason.text[0] != '\0' ? ": " : "", reason.text);
+}
+
+int sg_service_stop(const struct sg_service *service, struct sg_error *error)
+{
+	struct sg_command command;
+	struct sg_error reason = {0};
+
+	run_action(service, "stop", &command, &reason);
+	sg_command_free(&command);
+	sg_usec end = sg_time_elapsed() + STOP_LIMIT;
+	while (is_running("ntpd")) {
+		if (sg_time_elapsed() >= end)
+			return sg_fail(
+				error, "ntpd-not-stopped",
+				"ntpd does not stop; the clock was not stepped%s%.600s",
+				reason.text[0] != '\0' ? ": " : "", reason.text);
+		sg_time_sleep(POLL_INTERVAL);
+	}
+	return 0;
+}
+
+/* Waits for a process that is not `former`, and that stays. */
+static bool await_process(const struct sg_process *former,
+                          struct sg_process *process)
+{
+	sg_usec end = sg_time_elapsed() + APPEAR_LIMIT;
+
+	do {
+		*process = sg_process_find("ntpd");
+		if (process->pid != 0 && !sg_process_is_same(process, former)) {
+			sg_usec settled = sg_time_elapsed() + SETTLE_TIME;
+
+			while (sg_process_is_alive(process) && sg_time_elapsed() < settled)
+				sg_time_sleep(POLL_INTERVAL);
+			if (sg_process_is_alive(process))
+				return true;
+		}
+		sg_time_sleep(POLL_INTERVAL);
+	} while (sg_time_elapsed() < end);
+	*process = (struct sg_process){0};
+	return false;
+}
+
+static bool is_unit_active(const struct sg_service *service)
+{
+	struct unit unit;
+	struct sg_error ignored;
+
+	return !service->systemd ||
+	       (show_unit(service->layout->service, &unit, &ignored) == 0 &&
+	        strcmp(unit.active, "active") == 0);
+}
+
+static int bring_up(const struct sg_service *service, const char *action,
+                    struct sg_process *process, struct sg_error *error)
+{
+	struct sg_process former = sg_process_find("ntpd");
+	struct sg_command command;
+	struct sg_error reason = {0};
+
+	/* A start finds the daemon that is there already good enough. */
+	if (strcmp(action, "start") == 0)
+		former = (struct sg_process){0};
+	run_action(service, action, &command, &reason);
+	bool up = await_process(&former, process) && is_unit_active(service);
+	if (!up)
+		sg_fail(error, "ntpd-died",
+		        "ntpd did not come up: \"%s %s\" ended with status %d%s%.500s",
+		        service->layout->service, action, command.status,
+		        command.output != NULL && command.output[0] != '\0' ? ": " : "",
+		        command.output != NULL ? command.output : "");
+	sg_command_free(&command);
+	return up ? 0 : -1;
+}
+
+int sg_service_start(const struct sg_service *service,
+                     struct sg_process *process, struct sg_error *error)
+{
+	return bring_up(service, "start", process, error);
+}
+
+int sg_service_restart(const struct sg_service *service,
+                       struct sg_process *process, struct sg_error *error)
+{
+	return bring_up(service, "restart", process, error);
+}
+
+/* ---- its log ------------------------------------------------------------ */
+
+/* The last lines of `text` that fit, made one line. */
+static char *tail_of(char *text)
+{
+	size_t length = strlen(text);
+	const char *start = text + (length > LOG_TAIL ? length - LOG_TAIL : 0);
+	const char *newline = start == text ? NULL : strchr(start, '\n');
+	char *tail = strdup(newline != NULL ? newline + 1 : start);
+
+	for (char *byte = tail; byte != NULL && *byte != '\0'; byte++)
+		if (*byte == '\n')
+			*byte = byte[1] == '\0' ? '\0' : '|';
+	return tail;
+}
+
+char *sg_service_log(const struct sg_service *service, const char *log_file)
+{
+	char unit[128];
+	const char *const journal[] = {"journalctl", "--no-pager", "--output=cat",
+	                               "--lines=8",  "--unit",     unit,
+	                               NULL};
+	const char *const file[] = {"tail", "--lines=8", log_file, NULL};
+	struct sg_command command;
+	struct sg_error ignored;
+	char *tail = NULL;
+
+	if (!service->systemd && log_file == NULL)
+		return NULL;
+	snprintf(unit, sizeof unit, "%s.service", service->layout->service);
+	if (sg_command_run(log_file != NULL ? file : journal, QUESTION_LIMIT, NULL,
+	                   &command, &ignored) == 0)
+		tail = tail_of(command.output);
+	sg_command_free(&command);
+	return tail;
+}

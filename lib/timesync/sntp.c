@@ -1,0 +1,449 @@
+/*
+ * What a time server says: SNTP (RFC 5905 section 14, RFC 4330).
+ *
+ * The threat is a reply that is not the server's. So each request carries a
+ * random number in place of our time (draft-ietf-ntp-data-minimization), which
+ * the reply must repeat, and the socket is connected, so that the kernel drops
+ * what comes from anywhere else.
+ */
+#include "timesync.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <resolv.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+/* RFC 5905 figure 8, without extension fields and MAC. */
+#define PACKET_SIZE 48
+
+/* Seconds from 1900, where NTP counts from, to 1970. */
+#define EPOCH 2208988800U
+
+#define NTP_VERSION 4
+#define CLIENT_MODE 3
+#define SERVER_MODE 4
+#define LEAP_UNKNOWN 3
+#define MAX_STRATUM 15
+
+/* ntpd does not select a source beyond this (tos maxdist, ntp.conf(5)). */
+#define MAX_ROOT_DISTANCE (3 * SG_SECOND / 2)
+
+/* Servers may drop what comes faster; nobody waits longer for one reply. */
+#define SAMPLE_INTERVAL (SG_SECOND / 10)
+#define SAMPLE_LIMIT SG_SECOND
+
+/* Our clock was stepped between request and reply when its two readings and the
+ * monotonic ones differ by more. */
+#define MAX_STEP (SG_SECOND / 100)
+
+const struct sg_sntp_options sg_sntp_defaults = {
+	.samples = 4,
+	.limit = 5 * SG_SECOND,
+	.port = SG_NTP_PORT,
+};
+
+/* The conversation with one address. */
+struct exchange {
+	struct sg_sntp_answer *answer;
+	int socket; /* -1: over */
+	unsigned sent;
+	bool waiting;
+	uint64_t cookie; /* as it went out */
+	sg_usec sent_at;
+	sg_usec sent_elapsed; /* monotonic */
+};
+
+/* A reply's fields, in host order. */
+struct reply {
+	int leap;
+	int version;
+	int mode;
+	int stratum;
+	char kiss[5];
+	uint32_t root_delay; /* 16.16 seconds */
+	uint32_t root_dispersion;
+	uint64_t origin; /* as it came */
+	uint64_t received;
+	uint64_t transmitted;
+};
+
+/* To NTP's 32.32 seconds, which wrap around in 2036 (RFC 5905 section 6). */
+static uint64_t to_ntp(sg_usec time)
+{
+	uint64_t seconds = (uint64_t)(time / SG_SECOND) + EPOCH;
+	uint64_t fraction = ((uint64_t)(time % SG_SECOND) << 32) / 1000000;
+
+	return seconds << 32 | fraction;
+}
+
+/*
+ * The difference of two NTP times. Unsigned subtraction, read as signed, is
+ * right across the end of an era as long as the two are within 68 years.
+ */
+static sg_usec ntp_difference(uint64_t later, uint64_t earlier)
+{
+	int64_t difference = (int64_t)(later - earlier);
+	int64_t seconds = difference >> 32;
+	uint64_t fraction = (uint64_t)difference & UINT32_MAX;
+
+	return seconds * SG_SECOND + (sg_usec)((fraction * 1000000) >> 32);
+}
+
+static sg_usec short_to_usec(uint32_t value)
+{
+	return (sg_usec)(((uint64_t)value * 1000000) >> 16);
+}
+
+static uint32_t get32(const unsigned char *bytes)
+{
+	uint32_t value;
+
+	memcpy(&value, bytes, sizeof value);
+	return be32toh(value);
+}
+
+static uint64_t get64(const unsigned char *bytes)
+{
+	uint64_t value;
+
+	memcpy(&value, bytes, sizeof value);
+	return be64toh(value);
+}
+
+static void parse_reply(const unsigned char *packet, struct reply *reply)
+{
+	*reply = (struct reply){
+		.leap = packet[0] >> 6,
+		.version = packet[0] >> 3 & 7,
+		.mode = packet[0] & 7,
+		.stratum = packet[1],
+		.root_delay = get32(packet + 4),
+		.root_dispersion = get32(packet + 8),
+		.received = get64(packet + 32),
+		.transmitted = get64(packet + 40),
+	};
+	memcpy(&reply->origin, packet + 24, sizeof reply->origin);
+	/* A kiss code is four letters; whatever else it is goes into a log. */
+	for (size_t i = 0; i < 4; i++)
+		reply->kiss[i] = packet[12 + i] >= 'A' && packet[12 + i] <= 'Z'
+		                     ? (char)packet[12 + i]
+		                     : '?';
+}
+
+static void end(struct exchange *exchange)
+{
+	if (exchange->socket >= 0)
+		close(exchange->socket);
+	exchange->socket = -1;
+}
+
+static void send_request(struct exchange *exchange)
+{
+	unsigned char packet[PACKET_SIZE] = {NTP_VERSION << 3 | CLIENT_MODE};
+
+	if (getrandom(&exchange->cookie, sizeof exchange->cookie, 0) !=
+	    (ssize_t)sizeof exchange->cookie) {
+		end(exchange);
+		return;
+	}
+	memcpy(packet + 40, &exchange->cookie, sizeof exchange->cookie);
+	exchange->sent++;
+	exchange->waiting = true;
+	exchange->sent_elapsed = sg_time_elapsed();
+	exchange->sent_at = sg_time_now();
+	if (send(exchange->socket, packet, sizeof packet, 0) < 0) {
+		sg_fail(&exchange->answer->error, "unreachable",
+		        "%s cannot be reached: %s; is this host on that network?",
+		        exchange->answer->address, strerror(errno));
+		end(exchange);
+	}
+}
+
+/* Judges a reply that is the server's. Returns 0 when its time can be used. */
+static int judge_reply(const struct reply *reply, const char *address,
+                       struct sg_error *error)
+{
+	if (reply->stratum == 0)
+		return sg_fail(
+			error, "kiss-of-death",
+			"%s sent the kiss code %s: it does not serve this host now; "
+			"ask less often, or another server",
+			address, reply->kiss);
+	if (reply->leap == LEAP_UNKNOWN || reply->stratum > MAX_STRATUM)
+		return sg_fail(
+			error, "not-synchronised",
+			"%s says that it is not synchronised itself (leap %d, stratum "
+			"%d); use another server",
+			address, reply->leap, reply->stratum);
+	if (reply->version < 3 || reply->version > 4 || reply->received == 0 ||
+	    reply->transmitted == 0 ||
+	    ntp_difference(reply->transmitted, reply->received) < 0)
+		return sg_fail(
+			error, "bad-reply",
+			"%s sent a reply that makes no sense; is it a time server?",
+			address);
+	return 0;
+}
+
+/* Takes one sample; the one with the least delay is the least wrong. */
+static void take_sample(struct exchange *exchange, const struct reply *reply,
+                        sg_usec received_at)
+{
+	struct sg_sntp_answer *answer = exchange->answer;
+	uint64_t sent = to_ntp(exchange->sent_at);
+	uint64_t received = to_ntp(received_at);
+	sg_usec outward = ntp_difference(reply->received, sent);
+	sg_usec back = ntp_difference(reply->transmitted, received);
+	sg_usec delay = outward - back;
+
+	if (delay < 0)
+		delay = 0; /* its clock ticks coarser than the round trip */
+	sg_usec distance = (short_to_usec(reply->root_delay) + delay) / 2 +
+	                   short_to_usec(reply->root_dispersion);
+	if (distance > MAX_ROOT_DISTANCE) {
+		sg_fail(&answer->error, "too-distant",
+		        "%s may be off by %.1f s (root distance), ntpd would not "
+		        "follow it; "
+		        "use another server",
+		        answer->address, (double)distance / 1e6);
+		return;
+	}
+	if (answer->usable && delay >= answer->delay)
+		return;
+	answer->usable = true;
+	answer->offset = outward / 2 + back / 2;
+	answer->delay = delay;
+	answer->root_distance = distance;
+	answer->stratum = reply->stratum;
+	answer->leap = reply->leap;
+}
+
+/* Receives with the kernel's own time stamp, if it gives one. */
+static ssize_t receive(int socket, unsigned char *packet, sg_usec *received_at)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(struct timespec))];
+		struct cmsghdr aligned;
+	} control;
+	struct iovec data = {.iov_base = packet, .iov_len = PACKET_SIZE};
+	struct msghdr message = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof control,
+	};
+
+	ssize_t size = recvmsg(socket, &message, MSG_DONTWAIT);
+	*received_at = sg_time_now();
+	if (size < 0)
+		return size;
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	if (header != NULL && header->cmsg_level == SOL_SOCKET &&
+	    header->cmsg_type == SCM_TIMESTAMPNS) {
+		struct timespec stamp;
+
+		memcpy(&stamp, CMSG_DATA(header), sizeof stamp);
+		*received_at = (sg_usec)stamp.tv_sec * SG_SECOND + stamp.tv_nsec / 1000;
+	}
+	return size;
+}
+
+static void read_reply(struct exchange *exchange)
+{
+	struct sg_sntp_answer *answer = exchange->answer;
+	unsigned char packet[PACKET_SIZE];
+	struct reply reply;
+	sg_usec received_at = 0;
+
+	ssize_t size = receive(exchange->socket, packet, &received_at);
+	if (size < 0) {
+		if (errno == EAGAIN || errno == EINTR)
+			return;
+		sg_fail(&answer->error, "unreachable",
+		        "%s cannot be reached: %s; nothing serves time there",
+		        answer->address, strerror(errno));
+		end(exchange);
+		return;
+	}
+	if (size < PACKET_SIZE) {
+		sg_fail(
+			&answer->error, "bad-reply",
+			"%s sent %zd bytes, which is no NTP reply; is it a time server?",
+			answer->address, size);
+		return;
+	}
+	parse_reply(packet, &reply);
+	if (!exchange->waiting || reply.mode != SERVER_MODE ||
+	    reply.origin != exchange->cookie) {
+		sg_fail(
+			&answer->error, "bad-reply",
+			"%s sent a reply to another question (its origin time stamp is not "
+			"ours); is somebody in between?",
+			answer->address);
+		return; /* the true reply may still come */
+	}
+	exchange->waiting = false;
+	if (judge_reply(&reply, answer->address, &answer->error) != 0) {
+		end(exchange); /* asking again would not change it */
+		return;
+	}
+	sg_usec by_clock = received_at - exchange->sent_at;
+	sg_usec by_timer = sg_time_elapsed() - exchange->sent_elapsed;
+	if (by_clock < -MAX_STEP || by_clock > by_timer + MAX_STEP)
+		return; /* our own clock was stepped meanwhile */
+	take_sample(exchange, &reply, received_at);
+}
+
+/* Sends what is due; returns when something is due next, or 0 when it is over.
+ */
+static sg_usec advance(struct exchange *exchange, unsigned samples)
+{
+	sg_usec now = sg_time_elapsed();
+	sg_usec due = exchange->sent_elapsed +
+	              (exchange->waiting ? SAMPLE_LIMIT : SAMPLE_INTERVAL);
+
+	if (exchange->socket < 0)
+		return 0;
+	if (exchange->sent > 0 && exchange->sent >= samples &&
+	    (!exchange->waiting || now >= due)) {
+		end(exchange);
+		return 0;
+	}
+	if (exchange->sent > 0 && now < due)
+		return due;
+	send_request(exchange);
+	return exchange->socket < 0 ? 0 : exchange->sent_elapsed + SAMPLE_LIMIT;
+}
+
+/* All conversations at once, until each is over or the time is up. */
+static void converse(struct exchange *exchanges, size_t count,
+                     const struct sg_sntp_options *options)
+{
+	sg_usec limit = sg_time_elapsed() + options->limit;
+
+	for (;;) {
+		struct pollfd polled[SG_MAX_ADDRESSES];
+		sg_usec next = 0;
+
+		for (size_t i = 0; i < count; i++) {
+			sg_usec due = advance(&exchanges[i], options->samples);
+
+			polled[i] =
+				(struct pollfd){.fd = exchanges[i].socket, .events = POLLIN};
+			if (due != 0 && (next == 0 || due < next))
+				next = due;
+		}
+		sg_usec now = sg_time_elapsed();
+		if (next == 0 || now >= limit)
+			return;
+		if (next > limit)
+			next = limit;
+		int wait = next <= now ? 0 : (int)((next - now) / 1000) + 1;
+		if (poll(polled, count, wait) < 0)
+			return; /* a signal: whoever sent it does not want to wait */
+		for (size_t i = 0; i < count; i++)
+			if (polled[i].revents != 0 && exchanges[i].socket >= 0)
+				read_reply(&exchanges[i]);
+	}
+}
+
+static int open_socket(const struct addrinfo *address)
+{
+	const int on = 1;
+	int opened = socket(address->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (opened < 0)
+		return -1;
+	setsockopt(opened, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+	if (connect(opened, address->ai_addr, address->ai_addrlen) != 0) {
+		int saved = errno;
+
+		close(opened);
+		errno = saved;
+		return -1;
+	}
+	return opened;
+}
+
+static void begin(const char *server, const struct addrinfo *address,
+                  struct exchange *exchange)
+{
+	struct sg_sntp_answer *answer = exchange->answer;
+
+	*answer = (struct sg_sntp_answer){.server = server};
+	getnameinfo(address->ai_addr, address->ai_addrlen, answer->address,
+	            sizeof answer->address, NULL, 0, NI_NUMERICHOST);
+	exchange->socket = open_socket(address);
+	if (exchange->socket < 0)
+		sg_fail(&answer->error, "unreachable",
+		        "%s cannot be reached: %s; is this host on that network?",
+		        answer->address, strerror(errno));
+	else
+		sg_fail(
+			&answer->error, "no-answer",
+			"%s did not answer; is it reachable from here, and is UDP port 123 "
+			"open?",
+			answer->address);
+}
+
+/* Adds the server's addresses, as far as there is room. */
+static size_t begin_all(const char *server, uint16_t port,
+                        struct exchange *exchanges,
+                        struct sg_sntp_answer *answers, size_t used)
+{
+	const struct addrinfo hints = {
+		.ai_socktype = SOCK_DGRAM,
+		.ai_flags = AI_NUMERICSERV,
+	};
+	struct addrinfo *found = NULL;
+	char service[8];
+
+	snprintf(service, sizeof service, "%u", port);
+	int failed = getaddrinfo(server, service, &hints, &found);
+	if (failed != 0 && used < SG_MAX_ADDRESSES) {
+		exchanges[used] =
+			(struct exchange){.answer = &answers[used], .socket = -1};
+		answers[used] = (struct sg_sntp_answer){.server = server};
+		sg_fail(&answers[used].error, "unknown-name",
+		        "%s has no address: %s; check its spelling and this host's DNS",
+		        server, gai_strerror(failed));
+		return used + 1;
+	}
+	for (struct addrinfo *address = found;
+	     address != NULL && used < SG_MAX_ADDRESSES;
+	     address = address->ai_next) {
+		exchanges[used] =
+			(struct exchange){.answer = &answers[used], .socket = -1};
+		begin(server, address, &exchanges[used++]);
+	}
+	if (found != NULL)
+		freeaddrinfo(found);
+	return used;
+}
+
+size_t sg_sntp_query(const char *const *servers, size_t count,
+                     const struct sg_sntp_options *options,
+                     struct sg_sntp_answer *answers)
+{
+	struct exchange exchanges[SG_MAX_ADDRESSES];
+	size_t used = 0;
+
+	/* A name must not take longer than the servers may. */
+	if (res_init() == 0) {
+		_res.retrans = 1;
+		_res.retry = 2;
+	}
+	for (size_t i = 0; i < count; i++)
+		used = begin_all(servers[i], options->port, exchanges, answers, used);
+	converse(exchanges, used, options);
+	for (size_t i = 0; i < used; i++)
+		end(&exchanges[i]);
+	return used;
+}

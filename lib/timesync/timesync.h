@@ -1,0 +1,187 @@
+/*
+ * timesync: the host's time service.
+ *
+ * The only folder that starts programs or opens sockets: which ntpd this host
+ * has and how it is controlled, what it says of itself, what a time server
+ * says, and the step of the clock.
+ */
+#ifndef SG_TIMESYNC_H
+#define SG_TIMESYNC_H
+
+#include "lib/base/base.h"
+
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/types.h>
+
+/* ---- command.c ---------------------------------------------------------- */
+
+/* An external program's end. */
+struct sg_command {
+	int status;     /* its exit status; 128 + signal when killed; -1: not run */
+	bool timed_out; /* or stopped by a signal to us; it was killed then */
+	char *output;   /* the first of what it wrote to stdout and stderr */
+};
+
+/*
+ * Runs a program found in the fixed search path, in a process group of its own,
+ * without standard input, for at most `limit`; then the whole group is killed.
+ * When `*stop` becomes nonzero it is killed as well; NULL: not before its time.
+ * Its output is the caller's (sg_command_free). Returns 0 when it ran and ended
+ * with 0, else -1: command-failed, command-timeout, command-missing.
+ */
+int sg_command_run(const char *const *arguments, sg_usec limit,
+                   const volatile sig_atomic_t *stop,
+                   struct sg_command *command, struct sg_error *error);
+
+void sg_command_free(struct sg_command *command);
+
+/* Where the search path has the program, for the caller to free, or NULL. */
+char *sg_command_find(const char *name);
+
+/* ---- process.c ---------------------------------------------------------- */
+
+/* A process, told from a later one with the same id by its start. */
+struct sg_process {
+	pid_t pid;                  /* 0: none */
+	unsigned long long started; /* clock ticks since boot, proc(5) */
+};
+
+/* The oldest process of that name in our PID namespace; pid 0 when none. */
+struct sg_process sg_process_find(const char *name);
+
+bool sg_process_is_alive(const struct sg_process *process);
+
+bool sg_process_is_same(const struct sg_process *one,
+                        const struct sg_process *other);
+
+/* The value of option `-letter` or `--name` on its command line, for the caller
+ * to free; NULL when it has none. */
+char *sg_process_option(const struct sg_process *process, char letter,
+                        const char *name);
+
+/* ---- service.c ---------------------------------------------------------- */
+
+/* How a distribution lays out its ntpd. */
+struct sg_layout {
+	const char *service;          /* unit without .service, or init script */
+	const char *config;           /* what ntpd reads by default */
+	const char *defaults;         /* shell assignments of the start script */
+	const char *options_variable; /* that holds ntpd's options there */
+	const char *dhcp_copy;        /* read instead of the config; or NULL */
+	const char *ignore_dhcp;      /* the variable that forbids it; or NULL */
+	bool reads_ntp_d; /* reads the directory ntp.d after the config */
+};
+
+/* The layouts that are known; the last has service NULL. */
+extern const struct sg_layout sg_layouts[];
+
+struct sg_service {
+	const struct sg_layout *layout;
+	bool systemd; /* else an init script */
+	bool enabled; /* started at boot */
+};
+
+/*
+ * Finds the host's ntpd and what starts it. Errors, all of which say what to
+ * do: chrony-found, timesyncd-found, ntpd-missing, ntpd-masked,
+ * service-missing, service-unknown.
+ */
+int sg_service_find(struct sg_service *service, struct sg_error *error);
+
+/* Whether policy-rc.d lets us do `action`; asked only without systemd, which
+ * invoke-rc.d(8) would do. */
+bool sg_service_may(const struct sg_service *service, const char *action);
+
+/* Makes it start at boot. Error: service-not-enabled. */
+int sg_service_enable(const struct sg_service *service, struct sg_error *error);
+
+/* Stops ntpd; 0 when no process of it is left. Error: ntpd-not-stopped. */
+int sg_service_stop(const struct sg_service *service, struct sg_error *error);
+
+/*
+ * Starts, or restarts, ntpd; 0 when a new process of it is alive and stays so
+ * for a second, whatever the exit status of the command was. Error: ntpd-died,
+ * with the command's last words.
+ */
+int sg_service_start(const struct sg_service *service,
+                     struct sg_process *process, struct sg_error *error);
+int sg_service_restart(const struct sg_service *service,
+                       struct sg_process *process, struct sg_error *error);
+
+/* The last lines that ntpd logged, for the caller to free, or NULL. `log_file`
+ * is what its config names, or NULL. */
+char *sg_service_log(const struct sg_service *service, const char *log_file);
+
+/* ---- ntpq.c ------------------------------------------------------------- */
+
+/* What ntpd says of itself (ntpq(1)). */
+struct sg_ntpq {
+	int leap; /* RFC 5905 leap indicator; 3: not synchronised */
+	char selected[INET6_ADDRSTRLEN]; /* the source marked `*`; "" when none */
+	struct sg_texts sources;         /* the addresses it has */
+};
+
+/* Asks the ntpd on 127.0.0.1. Start from zeros; free the sources. Error:
+ * ntpq-failed. */
+int sg_ntpq_ask(const volatile sig_atomic_t *stop, struct sg_ntpq *ntpq,
+                struct sg_error *error);
+
+/* ---- sntp.c ------------------------------------------------------------- */
+
+#define SG_NTP_PORT 123
+
+/* Most addresses that one query asks. */
+#define SG_MAX_ADDRESSES 32
+
+struct sg_sntp_options {
+	unsigned samples;
+	sg_usec limit; /* for all servers together */
+	uint16_t port;
+};
+
+/* Four samples, five seconds, port 123. */
+extern const struct sg_sntp_options sg_sntp_defaults;
+
+/* One address's answer: the sample with the least delay. */
+struct sg_sntp_answer {
+	const char *server; /* as given */
+	char address[INET6_ADDRSTRLEN];
+	bool usable;           /* else only `error` and the two above are set */
+	sg_usec offset;        /* server - host: positive when the host is behind */
+	sg_usec delay;         /* round trip */
+	sg_usec root_distance; /* RFC 5905 section 11.2: the most it can be off */
+	int stratum;
+	int leap; /* 0, 1 or 2: a leap second is announced */
+	struct sg_error error;
+};
+
+/*
+ * Asks every address of every server (RFC 5905 section 14, RFC 4330), all at
+ * once; at most SG_MAX_ADDRESSES, which `answers` has room for. Returns how
+ * many were asked. Codes of an answer's error: no-answer, unreachable,
+ * unknown-name, kiss-of-death, not-synchronised, bad-reply, too-distant.
+ */
+size_t sg_sntp_query(const char *const *servers, size_t count,
+                     const struct sg_sntp_options *options,
+                     struct sg_sntp_answer *answers);
+
+/* ---- step.c ------------------------------------------------------------- */
+
+enum sg_step {
+	SG_STEP_OFF,
+	SG_STEP_AUTO, /* ntpdate when installed, else our own */
+	SG_STEP_NTPDATE,
+	SG_STEP_BUILTIN,
+};
+
+/*
+ * Sets the clock to `address`'s time at once; ntpd must be stopped. Whether it
+ * worked tells only a new measurement. `*done` names the method. Error:
+ * step-failed.
+ */
+int sg_step_clock(enum sg_step method, const char *address,
+                  const volatile sig_atomic_t *stop, const char **done,
+                  struct sg_error *error);
+
+#endif

@@ -1,0 +1,150 @@
+/* External programs: their end, their output, and their time limit. */
+#include "check.h"
+
+#include "lib/timesync/timesync.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void test_output_and_status(void **state)
+{
+	const char *const good[] = {"sh", "-c", "echo out; echo err >&2", NULL};
+	const char *const bad[] = {"sh", "-c", "echo why; exit 3", NULL};
+	const char *const missing[] = {"skewgate-no-such-program", NULL};
+	struct sg_command command;
+	struct sg_error error;
+
+	(void)state;
+	assert_done(sg_command_run(good, SG_SECOND, NULL, &command, &error), error);
+	assert_string_equal(command.output, "out\nerr\n");
+	sg_command_free(&command);
+	assert_int_equal(sg_command_run(bad, SG_SECOND, NULL, &command, &error),
+	                 -1);
+	assert_int_equal(command.status, 3);
+	assert_string_equal(error.code, "command-failed");
+	assert_non_null(strstr(error.text, "why"));
+	sg_command_free(&command);
+	assert_int_equal(sg_command_run(missing, SG_SECOND, NULL, &command, &error),
+	                 -1);
+	assert_string_equal(error.code, "command-missing");
+	sg_command_free(&command);
+}
+
+/* Waits for the end of a process that is not our child. */
+static bool is_gone(pid_t pid)
+{
+	for (int i = 0; i < 100; i++) {
+		char path[64];
+
+		snprintf(path, sizeof path, "/proc/%ld", (long)pid);
+		if (access(path, F_OK) != 0)
+			return true;
+		sg_time_sleep(SG_SECOND / 50);
+	}
+	return false;
+}
+
+/* A program that ignores SIGTERM, and its child, are killed all the same. */
+static void test_time_limit(void **state)
+{
+	const char *const stubborn[] = {
+		"sh", "-c", "trap '' TERM; sleep 100 & echo $!; sleep 100", NULL};
+	struct sg_command command;
+	struct sg_error error;
+
+	(void)state;
+	sg_usec started = sg_time_elapsed();
+	assert_int_equal(
+		sg_command_run(stubborn, SG_SECOND / 2, NULL, &command, &error), -1);
+	assert_in_range(sg_time_elapsed() - started, SG_SECOND / 2, 10 * SG_SECOND);
+	assert_true(command.timed_out);
+	assert_string_equal(error.code, "command-timeout");
+	assert_true(is_gone((pid_t)strtol(command.output, NULL, 10)));
+	sg_command_free(&command);
+}
+
+/* A daemon that a start script leaves behind holds the output open. */
+static void test_daemon_left_behind(void **state)
+{
+	const char *const script[] = {"sh", "-c", "sleep 100 & echo $!", NULL};
+	struct sg_command command;
+	struct sg_error error;
+
+	(void)state;
+	sg_usec started = sg_time_elapsed();
+	assert_done(sg_command_run(script, 20 * SG_SECOND, NULL, &command, &error),
+	            error);
+	assert_in_range(sg_time_elapsed() - started, 0, 10 * SG_SECOND);
+	pid_t daemon = (pid_t)strtol(command.output, NULL, 10);
+	assert_int_equal(kill(daemon, SIGKILL), 0); /* it lives */
+	sg_command_free(&command);
+}
+
+static volatile sig_atomic_t stopped = 0;
+
+static void note(int signal)
+{
+	stopped = signal;
+}
+
+static void test_stop(void **state)
+{
+	const char *const program[] = {"sleep", "100", NULL};
+	struct sigaction action = {.sa_handler = note};
+	struct sg_command command;
+	struct sg_error error;
+
+	(void)state;
+	sigaction(SIGALRM, &action, NULL);
+	alarm(1);
+	assert_int_equal(
+		sg_command_run(program, 100 * SG_SECOND, &stopped, &command, &error),
+		-1);
+	assert_true(command.timed_out);
+	sg_command_free(&command);
+}
+
+/* What a program gets: our PATH, the C locale, no input, no odd signals. */
+static void test_environment(void **state)
+{
+	const char *const program[] = {
+		"sh", "-c", "echo $LC_ALL; cat; kill -PIPE $$; echo survived", NULL};
+	struct sg_command command;
+	struct sg_error error;
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	sg_command_run(program, 5 * SG_SECOND, NULL, &command, &error);
+	assert_string_equal(command.output, "C\n");
+	assert_int_equal(command.status, 128 + SIGPIPE);
+	sg_command_free(&command);
+	assert_null(sg_command_find("skewgate-no-such-program"));
+}
+
+static void test_process(void **state)
+{
+	struct sg_process self = {.pid = getpid()};
+	struct sg_process found = sg_process_find("t-process-name");
+
+	(void)state;
+	assert_int_equal(found.pid, 0);
+	assert_false(sg_process_is_alive(&found));
+	assert_false(
+		sg_process_is_alive(&self)); /* another start, another process */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_output_and_status),
+		cmocka_unit_test(test_time_limit),
+		cmocka_unit_test(test_daemon_left_behind),
+		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_process),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
