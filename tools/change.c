@@ -1,0 +1,273 @@
+/*
+ * The change to the host, and its way back.
+ *
+ * Files first, then ntpd; whatever fails in between, the host ends with a
+ * config that is whole and with an ntpd that runs, if one ran before.
+ */
+#include "tools.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+volatile sig_atomic_t stop_signal = 0;
+
+static void note_signal(int signal)
+{
+	stop_signal = signal;
+}
+
+void catch_signals(void)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	struct sigaction action = {.sa_handler = note_signal};
+
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+		struct sigaction former;
+
+		/* nohup(1) and the like have their reasons. */
+		if (sigaction(signals[i], NULL, &former) == 0 &&
+		    former.sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
+	}
+	/* A reader that goes away must not stop us between stop and start. */
+	signal(SIGPIPE, SIG_IGN);
+}
+
+void die_of_signal(void)
+{
+	if (stop_signal == 0)
+		return;
+	signal(stop_signal, SIG_DFL);
+	raise(stop_signal);
+}
+
+/* ---- files -------------------------------------------------------------- */
+
+static int remember(struct edit *edit)
+{
+	if (edit->before != NULL)
+		return 0;
+	edit->before_size = edit->file.size;
+	edit->before = malloc(edit->file.size + 1);
+	if (edit->before == NULL)
+		return -1;
+	memcpy(edit->before, edit->file.bytes, edit->file.size + 1);
+	return 0;
+}
+
+static int write_edit(struct edit *edit, const char *text, size_t size,
+                      struct report *report, struct sg_error *error)
+{
+	struct sg_error undo;
+
+	if (remember(edit) != 0)
+		return sg_fail_memory(error);
+	report_step(report, "replacing %s", edit->file.path);
+	if (sg_file_replace(&edit->file, text, size, error) == 0) {
+		edit->done = true;
+		report_action(report, "edited %s", edit->file.path);
+		return 0;
+	}
+	/* The new file is in place but may not last: what was asked for is not
+	 * reached, so the old one shall be there. */
+	if (strcmp(error->code, "file-not-synced") == 0)
+		sg_file_replace(&edit->file, edit->before, edit->before_size, &undo);
+	return -1;
+}
+
+static void undo_edit(struct edit *edit, struct report *report)
+{
+	struct sg_error error;
+
+	if (!edit->done)
+		return;
+	if (!sg_file_is_unchanged(&edit->file)) {
+		sg_warn(
+			&report->warnings, "config-changed",
+			"%s was changed by somebody else meanwhile and was left as it is; "
+			"look at it",
+			edit->file.path);
+		return;
+	}
+	if (sg_file_replace(&edit->file, edit->before, edit->before_size, &error) ==
+	    0) {
+		edit->done = false;
+		report_action(report, "put %s back", edit->file.path);
+	} else {
+		sg_warn(&report->warnings, "not-put-back", "%s", error.text);
+	}
+}
+
+int change_write(struct change *change, const char *config, size_t config_size,
+                 const char *defaults, struct sg_error *error)
+{
+	struct report *report = change->report;
+	bool linked = config != NULL && change->config.file.status.st_nlink > 1;
+
+	if (config != NULL &&
+	    (state_keep_original(change->host, &change->config.file, error) != 0 ||
+	     state_note_unread(change->host, error) != 0))
+		return -1;
+	if (defaults != NULL && write_edit(&change->defaults, defaults,
+	                                   strlen(defaults), report, error) != 0)
+		return -1;
+	if (config != NULL &&
+	    write_edit(&change->config, config, config_size, report, error) != 0) {
+		undo_edit(&change->defaults, report);
+		return -1;
+	}
+	if (linked)
+		sg_warn(
+			&report->warnings, "hard-link",
+			"%s had another name (a hard link), which still has the old text",
+			change->config.file.path);
+	report->changed = change->config.done || change->defaults.done;
+	report->is_new = true;
+	return 0;
+}
+
+void change_undo_files(struct change *change)
+{
+	undo_edit(&change->config, change->report);
+	undo_edit(&change->defaults, change->report);
+	change->report->changed = change->config.done || change->defaults.done;
+	change->report->is_new = change->config.done;
+}
+
+void change_free(struct change *change)
+{
+	sg_file_close(&change->config.file);
+	sg_file_close(&change->defaults.file);
+	free(change->config.before);
+	free(change->defaults.before);
+	free(change->override);
+}
+
+/* Text that a program can open by its name, without a file. */
+static int text_descriptor(const char *text, size_t size)
+{
+	int descriptor = memfd_create("text", 0);
+
+	if (descriptor >= 0 && write(descriptor, text, size) == (ssize_t)size)
+		return descriptor;
+	sg_cleanup_close(&descriptor);
+	return -1;
+}
+
+char *change_diff(const struct sg_file *file, const char *text, size_t size,
+                  struct sg_error *error)
+{
+	sg_auto_close int old = text_descriptor(file->bytes, file->size);
+	sg_auto_close int new = text_descriptor(text, size);
+	sg_auto_free char *label = NULL;
+	char old_path[64];
+	char new_path[64];
+	struct sg_command command;
+	struct sg_error reason;
+
+	if (old < 0 || new < 0 || asprintf(&label, "--label=%s", file->path) < 0) {
+		sg_fail_memory(error);
+		return NULL;
+	}
+	/* Not /dev/fd: the program opens them as files, from the start. */
+	snprintf(old_path, sizeof old_path, "/proc/self/fd/%d", old);
+	snprintf(new_path, sizeof new_path, "/proc/self/fd/%d", new);
+	const char *const arguments[] = {"diff", "--text", "-u",     label,
+	                                 label,  old_path, new_path, NULL};
+	sg_command_run(arguments, 10 * SG_SECOND, NULL, &command, &reason);
+	if (command.status == 0 || command.status == 1)
+		return command.output;
+	sg_fail(error, "internal", "the diff cannot be made: %.700s", reason.text);
+	sg_command_free(&command);
+	return NULL;
+}
+
+/* ---- ntpd --------------------------------------------------------------- */
+
+void change_enable(struct change *change)
+{
+	const struct sg_service *service = &change->host->service;
+	struct sg_error error;
+
+	if (service->enabled)
+		return;
+	if (sg_service_enable(service, &error) == 0)
+		report_action(change->report, "enabled %s", service->layout->service);
+	else
+		sg_warn(&change->report->warnings, error.code, "%s", error.text);
+}
+
+int change_restart(struct change *change, struct sg_error *error)
+{
+	struct host *host = change->host;
+	const char *name = host->service.layout->service;
+
+	report_step(change->report, "%s %s",
+	            change->was_running ? "restarting" : "starting", name);
+	int failed = change->was_running
+	                 ? sg_service_restart(&host->service, &host->ntpd, error)
+	                 : sg_service_start(&host->service, &host->ntpd, error);
+	if (failed != 0)
+		return -1;
+	report_action(change->report, "%s %s",
+	              change->was_running ? "restarted" : "started", name);
+	change_enable(change);
+	return 0;
+}
+
+/* Adds what ntpd logged to the reason; a panic is named. */
+static void explain_death(struct change *change, char *text, size_t size)
+{
+	const struct sg_file *file = &change->config.file;
+	sg_auto_free char *log_file =
+		sg_ntpconf_log_file(file->path, file->bytes, file->size);
+	sg_auto_free char *log = sg_service_log(&change->host->service, log_file);
+	size_t used = strlen(text);
+
+	if (log == NULL || log[0] == '\0')
+		return;
+	bool panic = strcasestr(log, "panic") != NULL ||
+	             strcasestr(log, "sanity limit") != NULL;
+	snprintf(text + used, size - used, "%s; its log ends: %s",
+	         panic ? "; the clock was more than 1000 s off and ntpd gave up "
+	                 "(panic), run skewgate setup --step"
+	               : "",
+	         log);
+}
+
+int change_roll_back(struct change *change, const struct sg_error *reason)
+{
+	struct report *report = change->report;
+	struct host *host = change->host;
+	bool changed = change->config.done || change->defaults.done;
+	const char *outcome = "nothing had been changed";
+	struct sg_error error;
+	char text[SG_TEXT_SIZE];
+
+	snprintf(text, sizeof text, "%.400s", reason->text);
+	explain_death(change, text, sizeof text);
+	change_undo_files(change);
+	if (!change->was_running) {
+		outcome = changed
+		              ? "the old config was put back; ntpd did not run before "
+		                "either"
+		              : "ntpd did not run before either";
+	} else if (sg_service_restart(&host->service, &host->ntpd, &error) == 0) {
+		report_action(report, "restarted %s on the old config",
+		              host->service.layout->service);
+		if (changed)
+			outcome = "the old config was put back, and ntpd runs on it";
+	} else {
+		outcome = changed
+		              ? "the old config was put back, but ntpd does not run on "
+		                "that either"
+		              : "and it does not start again; nothing had been changed";
+	}
+	/* What was measured and proved was another process. */
+	report->after_known = false;
+	report->synchronised = UNKNOWN;
+	sg_fail(&report->error, "ntpd-died", "%s: %.900s", outcome, text);
+	return EXIT_ROLLED_BACK;
+}

@@ -1,0 +1,685 @@
+/*
+ * skewgate setup: points ntpd at the time server, and proves that the host
+ * follows it.
+ */
+#include "tools.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_OPTIONS "prefer iburst minpoll 4 maxpoll 4"
+#define DEFAULT_WAIT 60
+
+/* A day: longer than any boot should wait. */
+#define MAX_WAIT 86400
+
+#define MAX_NAME 253 /* RFC 1035 section 2.3.4 */
+
+struct options {
+	const char *servers[SG_MAX_SERVERS];
+	size_t server_count;
+	const char *server_options;
+	const char *config;
+	const char *root;
+	enum sg_step step;
+	bool exclusive;
+	bool override_dhcp;
+	bool no_restart;
+	bool no_preflight;
+	bool dry_run;
+	long wait;
+};
+
+/* One run, from options to report. */
+struct setup {
+	struct options options;
+	struct report report;
+	struct host host;
+	struct sg_ntpconf_plan plan;
+	char *defaults; /* the new text of /etc/default, or NULL */
+	struct change change;
+	struct proof proof;
+};
+
+/* ---- options ------------------------------------------------------------ */
+
+enum {
+	NO_LETTER = 256,
+	OPTION_SERVER,
+	OPTION_SERVER_OPTIONS,
+	OPTION_CONFIG,
+	OPTION_STEP,
+	OPTION_EXCLUSIVE,
+	OPTION_OVERRIDE_DHCP,
+	OPTION_NO_RESTART,
+	OPTION_ROOT,
+	OPTION_WAIT,
+	OPTION_NO_PREFLIGHT,
+	OPTION_DRY_RUN,
+	OPTION_JSON,
+	OPTION_QUIET,
+	OPTION_VERBOSE
+};
+
+static const struct option long_options[] = {
+	{"server", required_argument, NULL, OPTION_SERVER},
+	{"server-options", required_argument, NULL, OPTION_SERVER_OPTIONS},
+	{"config", required_argument, NULL, OPTION_CONFIG},
+	{"step", optional_argument, NULL, OPTION_STEP},
+	{"exclusive", no_argument, NULL, OPTION_EXCLUSIVE},
+	{"override-dhcp", no_argument, NULL, OPTION_OVERRIDE_DHCP},
+	{"no-restart", no_argument, NULL, OPTION_NO_RESTART},
+	{"root", required_argument, NULL, OPTION_ROOT},
+	{"wait", required_argument, NULL, OPTION_WAIT},
+	{"no-preflight", no_argument, NULL, OPTION_NO_PREFLIGHT},
+	{"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+	{"json", no_argument, NULL, OPTION_JSON},
+	{"quiet", no_argument, NULL, OPTION_QUIET},
+	{"verbose", no_argument, NULL, OPTION_VERBOSE},
+	{NULL, 0, NULL, 0},
+};
+
+/* Addresses and host names; nothing that could be another line or option. */
+static bool is_server_name(const char *name)
+{
+	return name[0] != '\0' && name[0] != '-' && strlen(name) <= MAX_NAME &&
+	       name[strspn(name,
+	                   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	                   "0123456789.:-")] == '\0';
+}
+
+static int add_server(struct options *options, const char *name,
+                      struct sg_error *error)
+{
+	if (!is_server_name(name))
+		return sg_fail(
+			error, "usage",
+			"--server \"%.100s\" is neither an address nor a host name", name);
+	for (size_t i = 0; i < options->server_count; i++)
+		if (sg_ntpconf_same_server(options->servers[i], name))
+			return 0;
+	if (options->server_count == SG_MAX_SERVERS)
+		return sg_fail(error, "usage",
+		               "--server can be given %zu times at most",
+		               SG_MAX_SERVERS);
+	options->servers[options->server_count++] = name;
+	return 0;
+}
+
+static int set_step(struct options *options, const char *method,
+                    struct sg_error *error)
+{
+	static const struct {
+		const char *name;
+		enum sg_step step;
+	} table[] = {
+		{"auto", SG_STEP_AUTO},
+		{"ntpdate", SG_STEP_NTPDATE},
+		{"builtin", SG_STEP_BUILTIN},
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (method == NULL || strcmp(method, table[i].name) == 0) {
+			options->step = table[i].step;
+			return 0;
+		}
+	return sg_fail(error, "usage",
+	               "--step=%.100s is unknown; use auto, ntpdate or builtin",
+	               method);
+}
+
+static int set_wait(struct options *options, const char *text,
+                    struct sg_error *error)
+{
+	char *end = NULL;
+
+	errno = 0;
+	options->wait = strtol(text, &end, 10);
+	if (errno == 0 && end != text && *end == '\0' && options->wait >= 0 &&
+	    options->wait <= MAX_WAIT)
+		return 0;
+	return sg_fail(error, "usage",
+	               "--wait \"%.100s\" is not a number of seconds from 0 to %d",
+	               text, MAX_WAIT);
+}
+
+static int take_option(struct setup *setup, int option, const char *word,
+                       struct sg_error *error)
+{
+	struct options *options = &setup->options;
+
+	switch (option) {
+	case OPTION_SERVER:
+		return add_server(options, optarg, error);
+	case OPTION_SERVER_OPTIONS:
+		options->server_options = optarg;
+		return sg_ntpconf_check_options(optarg, error);
+	case OPTION_CONFIG:
+		options->config = optarg;
+		return 0;
+	case OPTION_STEP:
+		return set_step(options, optarg, error);
+	case OPTION_EXCLUSIVE:
+		options->exclusive = true;
+		return 0;
+	case OPTION_OVERRIDE_DHCP:
+		options->override_dhcp = true;
+		return 0;
+	case OPTION_NO_RESTART:
+		options->no_restart = true;
+		return 0;
+	case OPTION_ROOT:
+		options->root = optarg;
+		return 0;
+	case OPTION_WAIT:
+		return set_wait(options, optarg, error);
+	case OPTION_NO_PREFLIGHT:
+		options->no_preflight = true;
+		return 0;
+	case OPTION_DRY_RUN:
+		options->dry_run = true;
+		return 0;
+	case OPTION_JSON:
+		setup->report.json = true;
+		return 0;
+	case OPTION_QUIET:
+		setup->report.quiet = true;
+		return 0;
+	case OPTION_VERBOSE:
+		setup->report.verbose = true;
+		return 0;
+	default:
+		return sg_fail(
+			error, "usage",
+			"%.100s is no option of setup, or needs a value, or takes none",
+			word);
+	}
+}
+
+/* Reads all options, also behind a bad one: --json may be among them. */
+static int parse_options(struct setup *setup, int argc, char **argv,
+                         struct sg_error *error)
+{
+	struct options *options = &setup->options;
+	struct sg_error first = {0};
+	int option = 0;
+
+	*options = (struct options){
+		.server_options = DEFAULT_OPTIONS,
+		.wait = DEFAULT_WAIT,
+	};
+	optind = 1;
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+		if (take_option(setup, option, argv[optind - 1], error) != 0 &&
+		    first.code[0] == '\0')
+			first = *error;
+	if (first.code[0] != '\0') {
+		*error = first;
+		return -1;
+	}
+	if (optind < argc)
+		return sg_fail(error, "usage", "\"%.100s\" is not an option of setup",
+		               argv[optind]);
+	if (options->step != SG_STEP_OFF &&
+	    (options->no_restart || options->root != NULL))
+		return sg_fail(error, "usage",
+		               "--step needs to stop and start ntpd, which %s forbids",
+		               options->root != NULL ? "--root" : "--no-restart");
+	if (options->root != NULL)
+		options->no_restart = options->no_preflight = true;
+	if (options->server_count == 0)
+		return add_server(options, SG_AMAZON_IPV4, error);
+	return 0;
+}
+
+/* ---- the plan ----------------------------------------------------------- */
+
+/* The report's error, for an exit code. */
+static int fail_with(struct setup *setup, int code,
+                     const struct sg_error *error)
+{
+	setup->report.error = *error;
+	return code;
+}
+
+/*
+ * Under DHCP, ntpd may read a copy of the config that a hook has made: our edit
+ * would change nothing.
+ */
+static int judge_dhcp(struct setup *setup, struct sg_error *error)
+{
+	const struct host *host = &setup->host;
+	const struct options *options = &setup->options;
+	sg_auto_file struct sg_file copy = SG_NO_FILE;
+	bool listed = true;
+
+	if (options->override_dhcp && (host->service.layout == NULL ||
+	                               host->service.layout->ignore_dhcp == NULL))
+		return sg_fail(
+			error, "no-dhcp-switch",
+			"--override-dhcp works with ntpsec's own files only; set the "
+			"VPC's DHCP option ntp-servers to %s instead",
+			options->servers[0]);
+	if (options->override_dhcp || host->dhcp_copy == NULL)
+		return 0;
+	if (sg_file_read(-1, host->dhcp_copy, SG_NTPCONF_MAX, &copy, error) != 0)
+		return -1;
+	for (size_t i = 0; i < options->server_count; i++)
+		listed =
+			listed && sg_ntpconf_lists_server(host->dhcp_copy, copy.bytes,
+		                                      copy.size, options->servers[i]);
+	if (!listed)
+		return sg_fail(
+			error, "dhcp-copy",
+			"ntpd does not read %s but %s, which DHCP made and which lacks "
+			"%s; %sset the VPC's DHCP option ntp-servers",
+			host->config, host->dhcp_copy, options->servers[0],
+			host->service.layout->ignore_dhcp != NULL
+				? "use --override-dhcp, or "
+				: "");
+	return sg_warn(&setup->report.warnings, "dhcp-copy",
+	               "ntpd reads %s, which DHCP made, and not %s; it names the "
+	               "server "
+	               "as long as DHCP does, use --override-dhcp to depend on it "
+	               "no more",
+	               host->dhcp_copy, host->config) == 0
+	           ? 0
+	           : sg_fail_memory(error);
+}
+
+/* Plans IGNORE_DHCP=yes. */
+static int plan_override(struct setup *setup, struct sg_error *error)
+{
+	const struct sg_layout *layout = setup->host.service.layout;
+	struct edit *edit = &setup->change.defaults;
+	sg_auto_free char *value = NULL;
+
+	if (!setup->options.override_dhcp)
+		return 0;
+	if (sg_file_read(setup->host.root, layout->defaults, SG_NTPCONF_MAX,
+	                 &edit->file, error) != 0 ||
+	    sg_defaults_get(layout->defaults, edit->file.bytes, layout->ignore_dhcp,
+	                    &value, error) != 0)
+		return -1;
+	if (value != NULL && strcmp(value, "yes") == 0)
+		return 0;
+	return sg_defaults_set(layout->defaults, edit->file.bytes,
+	                       layout->ignore_dhcp, "yes", &setup->defaults,
+	                       &setup->change.override, error);
+}
+
+static int make_plan(struct setup *setup, struct sg_error *error)
+{
+	const struct options *options = &setup->options;
+	struct sg_file *file = &setup->change.config.file;
+	struct included included = {0};
+
+	if (judge_dhcp(setup, error) != 0 ||
+	    sg_file_read(setup->host.root, setup->host.config, SG_NTPCONF_MAX, file,
+	                 error) != 0)
+		return -1;
+	int failed = host_read_included(&setup->host, file, &included, error);
+	if (failed == 0) {
+		const struct sg_ntpconf_request request = {
+			.servers = options->servers,
+			.server_count = options->server_count,
+			.server_options = options->server_options,
+			.exclusive = options->exclusive,
+			.included = included.items,
+			.included_count = included.count,
+		};
+
+		failed = sg_ntpconf_plan(file->path, file->bytes, file->size, &request,
+		                         &setup->plan, error);
+	}
+	included_free(&included);
+	if (failed != 0 || plan_override(setup, error) != 0)
+		return -1;
+
+	/* What was planned belongs to the report from here on. */
+	struct report *report = &setup->report;
+	report->block = setup->plan.block;
+	report->disabled = setup->plan.disabled;
+	setup->plan.block = NULL;
+	setup->plan.disabled = (struct sg_texts){0};
+	for (size_t i = 0; i < setup->plan.warnings.count; i++)
+		if (sg_warn(&report->warnings, setup->plan.warnings.items[i].code, "%s",
+		            setup->plan.warnings.items[i].text) != 0)
+			return sg_fail_memory(error);
+	report->is_new = !setup->plan.changed;
+	return 0;
+}
+
+static bool is_changed(const struct setup *setup)
+{
+	return setup->plan.changed || setup->defaults != NULL;
+}
+
+static int dry_run(struct setup *setup)
+{
+	const struct options *options = &setup->options;
+	struct report *report = &setup->report;
+	const struct sg_file *file = &setup->change.config.file;
+	const char *name = setup->host.service.layout != NULL
+	                       ? setup->host.service.layout->service
+	                       : "ntpd";
+	struct sg_error error;
+
+	report->diff =
+		change_diff(file, setup->plan.text, setup->plan.size, &error);
+	if (report->diff == NULL)
+		return fail_with(setup, EXIT_INTERNAL, &error);
+	if (!options->no_preflight)
+		report_action(report, "ask %s for the time", options->servers[0]);
+	if (setup->defaults != NULL)
+		report_action(report, "set IGNORE_DHCP=yes in %s",
+		              setup->change.defaults.file.path);
+	if (setup->plan.changed)
+		report_action(report, "edit %s", file->path);
+	if (!options->no_restart && options->step != SG_STEP_OFF)
+		report_action(report,
+		              "stop %s, step the clock, start %s, unless the host "
+		              "is synchronised",
+		              name, name);
+	else if (!options->no_restart && is_changed(setup))
+		report_action(report, "restart %s", name);
+	if (!options->no_restart && options->wait > 0)
+		report_action(report, "wait up to %ld s until %s follows %s",
+		              options->wait, name, options->servers[0]);
+	snprintf(report->summary, sizeof report->summary,
+	         "dry run: nothing was sent, nothing was changed");
+	return EXIT_DONE;
+}
+
+/* ---- the run ------------------------------------------------------------ */
+
+/* Stops ntpd, steps the clock, starts ntpd: between the first and the last,
+ * nothing returns early. `*stepped` says whether the clock is right. */
+static int stop_step_start(struct setup *setup, bool *stepped,
+                           struct sg_error *error)
+{
+	struct report *report = &setup->report;
+	struct host *host = &setup->host;
+	const char *name = host->service.layout->service;
+	const char *method = "";
+	const char *address = setup->options.servers[0];
+	struct sg_error reason = {0};
+	sg_usec offset = 0;
+
+	for (size_t i = 0; i < setup->proof.answer_count; i++)
+		if (setup->proof.answers[i].usable) {
+			address = setup->proof.answers[i].address;
+			break;
+		}
+	report_step(report, "stopping %s", name);
+	*stepped = sg_service_stop(&host->service, &reason) == 0;
+	if (*stepped) {
+		report_action(report, "stopped %s", name);
+		if (stop_signal == 0)
+			sg_step_clock(setup->options.step, address, &stop_signal, &method,
+			              &reason);
+		*stepped = stop_signal == 0 && proof_measure(&setup->proof, &offset) &&
+		           llabs(offset) <= SYNCHRONISED_OFFSET;
+		if (*stepped)
+			report_action(report, "stepped the clock with %s", method);
+		else if (reason.code[0] == '\0')
+			sg_fail(&reason, "step-failed",
+			        "the clock is still off by %+.3f s after %s",
+			        (double)offset / 1e6, method);
+	}
+	report_step(report, "starting %s", name);
+	int failed = sg_service_start(&host->service, &host->ntpd, error);
+	if (failed == 0) {
+		report_action(report, "started %s", name);
+		change_enable(&setup->change);
+	}
+	if (!*stepped)
+		sg_warn(&report->warnings, "step-failed",
+		        "%.800s; see whether this host may set its clock", reason.text);
+	return failed;
+}
+
+/* The last sentence of a run that worked. */
+static void summarise(struct setup *setup)
+{
+	struct report *report = &setup->report;
+	char before[64] = "";
+
+	if (report->before_known)
+		snprintf(before, sizeof before, ", was %+.6f s",
+		         (double)report->offset_before / 1e6);
+	snprintf(report->summary, sizeof report->summary,
+	         "%s: this host follows %s (off by %+.6f s%s) after %.1f s",
+	         report->actions.count > 0 ? "done" : "nothing to do",
+	         setup->options.servers[0], (double)report->offset_after / 1e6,
+	         before, (double)(sg_time_elapsed() - report->started) / 1e6);
+}
+
+/* Waits for the proof, and judges what came of it. */
+static int prove(struct setup *setup, bool stepped)
+{
+	struct report *report = &setup->report;
+	struct host *host = &setup->host;
+	struct sg_error error = {0};
+
+	if (setup->options.wait == 0) {
+		snprintf(report->summary, sizeof report->summary,
+		         "done: %s runs; whether it is synchronised was not judged",
+		         host->service.layout->service);
+	} else {
+		report->synchronised =
+			proof_await(&setup->proof, &host->ntpd,
+		                setup->options.wait * SG_SECOND, report, &error);
+	}
+	if (!sg_process_is_alive(&host->ntpd)) {
+		sg_fail(&error, "ntpd-died", "ntpd died after it had come up");
+		return change_roll_back(&setup->change, &error);
+	}
+	if (report->synchronised == NO) {
+		if (!stepped)
+			sg_fail(&error, "step-failed",
+			        "the step of the clock failed, and this host is not "
+			        "synchronised; see the warning, and whether it may set its "
+			        "clock");
+		return fail_with(
+			setup, stepped ? EXIT_NOT_SYNCHRONISED : EXIT_STEP_FAILED, &error);
+	}
+	if (report->synchronised == YES)
+		summarise(setup);
+	return EXIT_DONE;
+}
+
+/*
+ * What the live ntpd needs. The file alone proves nothing: the ntpd that runs
+ * may have been started before it was written.
+ */
+enum need { NEED_NOTHING, NEED_WAIT, NEED_RESTART };
+
+static enum need judge_live(struct setup *setup)
+{
+	struct host *host = &setup->host;
+	struct sg_error error;
+
+	if (host->ntpd.pid == 0 || is_changed(setup) || state_is_unread(host))
+		return NEED_RESTART;
+	if (proof_test(&setup->proof, &host->ntpd, &setup->report, &error) == YES)
+		return NEED_NOTHING;
+	report_step(&setup->report, "not synchronised yet: %s", error.text);
+	if (setup->options.step != SG_STEP_OFF)
+		return NEED_RESTART;
+	return proof_has_server(&setup->proof) ? NEED_WAIT : NEED_RESTART;
+}
+
+/* Whether the step is called for: not on a host that is synchronised already.
+ */
+static bool wants_step(struct setup *setup)
+{
+	struct sg_error error;
+
+	if (setup->options.step == SG_STEP_OFF)
+		return false;
+	return setup->host.ntpd.pid == 0 ||
+	       proof_test(&setup->proof, &setup->host.ntpd, &setup->report,
+	                  &error) != YES;
+}
+
+static int interrupted(struct setup *setup)
+{
+	sg_fail(&setup->report.error, "interrupted",
+	        "stopped by signal %d (%s); ntpd was left running if it ran before",
+	        (int)stop_signal, strsignal(stop_signal));
+	return EXIT_INTERNAL;
+}
+
+static int write_files(struct setup *setup, struct sg_error *error)
+{
+	const struct sg_layout *layout = setup->host.service.layout;
+
+	if (setup->defaults != NULL &&
+	    state_keep_override(&setup->host, layout->defaults, layout->ignore_dhcp,
+	                        setup->change.override, error) != 0)
+		return -1;
+	return change_write(&setup->change,
+	                    setup->plan.changed ? setup->plan.text : NULL,
+	                    setup->plan.size, setup->defaults, error);
+}
+
+static bool may_restart(const struct setup *setup)
+{
+	const struct sg_service *service = &setup->host.service;
+
+	if (setup->options.no_restart)
+		return false;
+	if (setup->options.step != SG_STEP_OFF)
+		return sg_service_may(service, "stop") &&
+		       sg_service_may(service, "start");
+	return sg_service_may(service, "restart") &&
+	       sg_service_may(service, "start");
+}
+
+/* Edit only: what is left is for the next start of ntpd. */
+static int end_without_restart(struct setup *setup)
+{
+	struct report *report = &setup->report;
+
+	if (!setup->options.no_restart)
+		sg_warn(&report->warnings, "not-restarted",
+		        "policy-rc.d does not let ntpd be restarted; restart %s when "
+		        "it may "
+		        "be",
+		        setup->host.service.layout->service);
+	snprintf(report->summary, sizeof report->summary,
+	         "%s: ntpd was not restarted",
+	         report->changed ? "done" : "nothing to do");
+	return EXIT_DONE;
+}
+
+/* From the plan to the proof. */
+static int carry_out(struct setup *setup)
+{
+	struct sg_error error = {0};
+	bool stepped = true;
+	int failed = 0;
+
+	if (!setup->options.no_preflight &&
+	    proof_preflight(&setup->proof, &setup->report, &error) != 0)
+		return stop_signal != 0 ? interrupted(setup)
+		                        : fail_with(setup, EXIT_NO_ANSWER, &error);
+	bool restart = may_restart(setup);
+	enum need need = restart ? judge_live(setup) : NEED_NOTHING;
+	bool step = need == NEED_RESTART && wants_step(setup);
+
+	if (stop_signal != 0)
+		return interrupted(setup);
+	if (is_changed(setup) && write_files(setup, &error) != 0)
+		return fail_with(setup, EXIT_CONFIG, &error);
+	if (stop_signal != 0) {
+		change_undo_files(&setup->change);
+		return interrupted(setup);
+	}
+	if (!restart)
+		return end_without_restart(setup);
+
+	if (need == NEED_RESTART)
+		failed = step ? stop_step_start(setup, &stepped, &error)
+		              : change_restart(&setup->change, &error);
+	else
+		change_enable(&setup->change);
+	if (failed != 0) {
+		int code = change_roll_back(&setup->change, &error);
+
+		return stop_signal != 0 ? interrupted(setup) : code;
+	}
+	int code = need == NEED_NOTHING ? EXIT_DONE : prove(setup, stepped);
+	if (stop_signal != 0)
+		return interrupted(setup);
+	if (need == NEED_NOTHING) {
+		setup->report.synchronised = YES;
+		summarise(setup);
+	}
+	return code;
+}
+
+static int run(struct setup *setup)
+{
+	const struct options *options = &setup->options;
+	struct sg_error error = {0};
+
+	if (geteuid() != 0 && !options->dry_run && options->root == NULL) {
+		sg_fail(&error, "not-root",
+		        "setup edits the host's config and restarts ntpd, so it must "
+		        "run as "
+		        "root; --dry-run shows what it would do");
+		return fail_with(setup, EXIT_INTERNAL, &error);
+	}
+	int code = host_open(&setup->host, options->root, options->dry_run, &error);
+	if (code == EXIT_DONE)
+		code = host_find(&setup->host, options->config, !options->no_restart,
+		                 &error);
+	if (code != EXIT_DONE)
+		return fail_with(setup, code, &error);
+	setup->report.daemon = setup->host.service.layout != NULL
+	                           ? setup->host.service.layout->service
+	                           : NULL;
+	setup->report.config = strdup(setup->host.config);
+	setup->change.was_running = setup->host.ntpd.pid != 0;
+	report_step(&setup->report, "the config is %s", setup->host.config);
+	if (make_plan(setup, &error) != 0)
+		return fail_with(setup, EXIT_CONFIG, &error);
+	return options->dry_run ? dry_run(setup) : carry_out(setup);
+}
+
+int cmd_setup(int argc, char **argv)
+{
+	static struct setup setup; /* zeros; the answers would strain the stack */
+	struct sg_error error = {0};
+
+	report_begin(&setup.report);
+	setup.host = NO_HOST;
+	setup.change = (struct change){
+		.host = &setup.host,
+		.report = &setup.report,
+		.config.file = SG_NO_FILE,
+		.defaults.file = SG_NO_FILE,
+	};
+	if (parse_options(&setup, argc, argv, &error) != 0)
+		return report_usage(&setup.report, "%s", error.text);
+	setup.report.dry_run = setup.options.dry_run;
+	setup.proof.servers = setup.options.servers;
+	setup.proof.server_count = setup.options.server_count;
+	catch_signals();
+
+	int code = run(&setup);
+
+	sg_ntpconf_plan_free(&setup.plan);
+	change_free(&setup.change);
+	host_close(&setup.host);
+	free(setup.defaults);
+	code = report_end(&setup.report, code);
+	die_of_signal();
+	return code;
+}

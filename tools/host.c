@@ -1,0 +1,398 @@
+/*
+ * The host that a run is about: its lock, its ntpd, and what that really reads.
+ *
+ * An edit of a file that ntpd does not read is worse than none: it looks right.
+ */
+#include "tools.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define LOCK_FILE "/run/skewgate.lock"
+
+/* ntpd's own limit for files that include files, and ours for their number. */
+#define MAX_DEPTH 5
+#define MAX_INCLUDED 64
+
+int host_open(struct host *host, const char *root_path, bool dry,
+              struct sg_error *error)
+{
+	*host = NO_HOST;
+	host->root_path = root_path;
+	if (root_path != NULL) {
+		host->root = open(root_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (host->root < 0) {
+			sg_fail(error, "root-unusable", "--root %s cannot be opened: %s",
+			        root_path, strerror(errno));
+			return EXIT_CONFIG;
+		}
+	}
+	if (dry)
+		return EXIT_DONE;
+	/* The tree itself is the lock of an image: nothing is left in it. */
+	host->lock =
+		root_path != NULL
+			? fcntl(host->root, F_DUPFD_CLOEXEC, 0)
+			: open(LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (host->lock >= 0 && flock(host->lock, LOCK_EX | LOCK_NB) == 0)
+		return EXIT_DONE;
+	if (errno == EWOULDBLOCK) {
+		sg_fail(error, "locked",
+		        "another run of skewgate holds %s; wait until it has ended",
+		        root_path != NULL ? root_path : LOCK_FILE);
+		return EXIT_LOCKED;
+	}
+	sg_fail(error, "internal", "the lock %s cannot be taken: %s",
+	        root_path != NULL ? root_path : LOCK_FILE, strerror(errno));
+	return EXIT_INTERNAL;
+}
+
+void host_close(struct host *host)
+{
+	sg_cleanup_close(&host->root);
+	sg_cleanup_close(&host->lock);
+	free(host->config);
+	free(host->dhcp_copy);
+	*host = NO_HOST;
+}
+
+static bool exists(const struct host *host, const char *path)
+{
+	sg_auto_close int found = sg_open_below(host->root, path, O_PATH);
+
+	return found >= 0;
+}
+
+/* ---- which config ------------------------------------------------------- */
+
+int host_read_default(const struct host *host, const char *variable,
+                      char **value, struct sg_error *error)
+{
+	sg_auto_file struct sg_file file = SG_NO_FILE;
+	const char *path = host->service.layout->defaults;
+
+	*value = NULL;
+	if (!exists(host, path))
+		return 0;
+	if (sg_file_read(host->root, path, SG_NTPCONF_MAX, &file, error) != 0)
+		return -1;
+	return sg_defaults_get(path, file.bytes, variable, value, error);
+}
+
+/* The config that the start script's options name, or NULL. */
+static char *config_in_options(char *options)
+{
+	char *config = NULL;
+	char *rest = NULL;
+
+	for (char *word = strtok_r(options, " \t", &rest); word != NULL;
+	     word = strtok_r(NULL, " \t", &rest)) {
+		if (strncmp(word, "-c", 2) != 0)
+			continue;
+		const char *path =
+			word[2] != '\0' ? word + 2 : strtok_r(NULL, " \t", &rest);
+
+		if (path == NULL)
+			break;
+		free(config); /* the last one counts */
+		config = strdup(path);
+	}
+	return config;
+}
+
+static int find_live_config(struct host *host, struct sg_error *error)
+{
+	const struct sg_layout *layout = host->service.layout;
+	bool copied =
+		layout->dhcp_copy != NULL && access(layout->dhcp_copy, F_OK) == 0;
+	sg_auto_free char *ignored = NULL;
+
+	if (host->ntpd.pid != 0)
+		host->config = sg_process_option(&host->ntpd, 'c', "configfile");
+	if (host->config != NULL &&
+	    (host->config[0] != '/' ||
+	     (layout->dhcp_copy != NULL &&
+	      strcmp(host->config, layout->dhcp_copy) == 0))) {
+		free(host->config);
+		host->config = NULL;
+	}
+	if (host->config == NULL) {
+		sg_auto_free char *options = NULL;
+
+		if (host_read_default(host, layout->options_variable, &options,
+		                      error) != 0)
+			return -1;
+		if (options != NULL)
+			host->config = config_in_options(options);
+	}
+	if (host->config == NULL)
+		host->config = strdup(layout->config);
+	if (copied && layout->ignore_dhcp != NULL &&
+	    host_read_default(host, layout->ignore_dhcp, &ignored, error) != 0)
+		return -1;
+	if (copied && (ignored == NULL || strcmp(ignored, "yes") != 0))
+		host->dhcp_copy = strdup(layout->dhcp_copy);
+	return host->config != NULL ? 0 : sg_fail_memory(error);
+}
+
+static bool is_same_file(const char *one, const char *other)
+{
+	struct stat left;
+	struct stat right;
+
+	return stat(one, &left) == 0 && stat(other, &right) == 0 &&
+	       left.st_dev == right.st_dev && left.st_ino == right.st_ino;
+}
+
+/* In a tree, or with --config, the layout is what fits the files. */
+static const struct sg_layout *layout_of(const struct host *host,
+                                         const char *config)
+{
+	for (const struct sg_layout *layout = sg_layouts; layout->service != NULL;
+	     layout++)
+		if (config != NULL ? strcmp(layout->config, config) == 0
+		                   : exists(host, layout->config))
+			return layout;
+	return NULL;
+}
+
+static int find_in_tree(struct host *host, const char *config,
+                        struct sg_error *error)
+{
+	host->service.layout = layout_of(host, config);
+	if (config == NULL && host->service.layout == NULL) {
+		sg_fail(
+			error, "ntpd-missing",
+			"%s has neither /etc/ntpsec/ntp.conf nor /etc/ntp.conf%s; install "
+			"ntpsec (or ntp) there first",
+			host->root_path,
+			exists(host, "/etc/chrony.conf") ||
+					exists(host, "/etc/chrony/chrony.conf")
+				? ", but chrony"
+				: "");
+		return EXIT_NO_NTPD;
+	}
+	host->config =
+		strdup(config != NULL ? config : host->service.layout->config);
+	if (host->config != NULL)
+		return EXIT_DONE;
+	sg_fail_memory(error);
+	return EXIT_INTERNAL;
+}
+
+int host_find(struct host *host, const char *config, bool look,
+              struct sg_error *error)
+{
+	if (host->root_path != NULL || (config != NULL && !look)) {
+		host->ntpd = host->root_path != NULL ? (struct sg_process){0}
+		                                     : sg_process_find("ntpd");
+		return find_in_tree(host, config, error);
+	}
+	if (sg_service_find(&host->service, error) != 0)
+		return strcmp(error->code, "service-unknown") == 0 ? EXIT_INTERNAL
+		                                                   : EXIT_NO_NTPD;
+	host->ntpd = sg_process_find("ntpd");
+	if (find_live_config(host, error) != 0)
+		return EXIT_CONFIG;
+	if (config == NULL || is_same_file(config, host->config))
+		return EXIT_DONE;
+	sg_fail(
+		error, "config-not-read",
+		"ntpd does not read %s but %s; leave --config out, or add --no-restart",
+		config, host->config);
+	return EXIT_CONFIG;
+}
+
+/* ---- what else ntpd reads ----------------------------------------------- */
+
+/* Appends a piece; `text` and a copy of `path` are the list's. */
+static int add_piece(struct included *included, const char *path, char *text,
+                     size_t first_line, size_t main_line)
+{
+	struct sg_ntpconf_included *items =
+		reallocarray(included->items, included->count + 1, sizeof *items);
+	char *copy = strdup(path);
+
+	if (items != NULL)
+		included->items = items;
+	if (items == NULL || copy == NULL || text == NULL) {
+		free(copy);
+		free(text);
+		return -1;
+	}
+	items[included->count++] = (struct sg_ntpconf_included){
+		.path = copy,
+		.text = text,
+		.first_line = first_line,
+		.main_line = main_line,
+	};
+	return 0;
+}
+
+void included_free(struct included *included)
+{
+	for (size_t i = 0; i < included->count; i++) {
+		free((void *)(uintptr_t)included->items[i].path);
+		free((void *)(uintptr_t)included->items[i].text);
+	}
+	free(included->items);
+	*included = (struct included){0};
+}
+
+/* `path` as seen from the file `from`: ntpd takes it relative to that. */
+static char *beside(const char *from, const char *path)
+{
+	sg_auto_free char *copy = strdup(from);
+	char *joined = NULL;
+
+	if (path[0] == '/')
+		return strdup(path);
+	if (copy == NULL || asprintf(&joined, "%s/%s", dirname(copy), path) < 0)
+		return NULL;
+	return joined;
+}
+
+static int read_path(const struct host *host, const char *path,
+                     size_t main_line, int depth, struct included *included,
+                     struct sg_error *error);
+
+/* The line after the `count`th newline from `text` on. */
+static const char *skip_lines(const char *text, size_t count)
+{
+	for (; count > 0 && *text != '\0'; count--) {
+		const char *newline = strchr(text, '\n');
+
+		text = newline != NULL ? newline + 1 : text + strlen(text);
+	}
+	return text;
+}
+
+/* Adds a file in pieces, what it includes between them. */
+static int read_pieces(const struct host *host, const struct sg_file *file,
+                       size_t main_line, int depth, struct included *included,
+                       struct sg_error *error)
+{
+	struct sg_ntpconf_includes found = {0};
+	const char *start = file->bytes;
+	size_t first_line = 1;
+	int failed = 0;
+
+	if (sg_ntpconf_list_includes(file->path, file->bytes, file->size, &found,
+	                             error) != 0)
+		return -1;
+	for (size_t i = 0; i <= found.count && failed == 0; i++) {
+		bool last = i == found.count;
+		size_t next_line = last ? 0 : found.items[i].line + 1;
+		const char *end = last ? start + strlen(start)
+		                       : skip_lines(start, next_line - first_line);
+
+		if (add_piece(included, file->path,
+		              strndup(start, (size_t)(end - start)), first_line,
+		              main_line) != 0) {
+			failed = sg_fail_memory(error);
+		} else if (!last) {
+			sg_auto_free char *path = beside(file->path, found.items[i].path);
+
+			failed = path == NULL ? sg_fail_memory(error)
+			                      : read_path(host, path, main_line, depth + 1,
+			                                  included, error);
+			start = end;
+			first_line = next_line;
+		}
+	}
+	sg_ntpconf_includes_free(&found);
+	return failed;
+}
+
+static int compare_names(const void *one, const void *other)
+{
+	return strcmp(*(char *const *)one, *(char *const *)other);
+}
+
+/* ntpsec reads the *.conf of a directory, sorted by their bytes. */
+static int read_directory(const struct host *host, const char *path,
+                          size_t main_line, int depth,
+                          struct included *included, struct sg_error *error)
+{
+	int descriptor = sg_open_below(host->root, path, O_RDONLY | O_DIRECTORY);
+	DIR *entries = descriptor < 0 ? NULL : fdopendir(descriptor);
+	struct sg_texts names = {0};
+	int failed = 0;
+
+	if (entries == NULL) {
+		sg_cleanup_close(&descriptor);
+		return 0;
+	}
+	for (struct dirent *entry = readdir(entries); entry != NULL && failed == 0;
+	     entry = readdir(entries))
+		if (fnmatch("*.conf", entry->d_name, 0) == 0)
+			failed = sg_texts_add(&names, "%s/%s", path, entry->d_name);
+	closedir(entries);
+	if (failed != 0)
+		sg_fail_memory(error);
+	if (names.count > 1)
+		qsort(names.items, names.count, sizeof *names.items, compare_names);
+	for (size_t i = 0; i < names.count && failed == 0; i++)
+		failed =
+			read_path(host, names.items[i], main_line, depth, included, error);
+	sg_texts_free(&names);
+	return failed;
+}
+
+/* A file that is missing is passed over, as ntpd does. */
+static int read_path(const struct host *host, const char *path,
+                     size_t main_line, int depth, struct included *included,
+                     struct sg_error *error)
+{
+	sg_auto_file struct sg_file file = SG_NO_FILE;
+	struct stat status;
+
+	if (depth > MAX_DEPTH)
+		return 0; /* ntpd stops there too */
+	if (included->count > MAX_INCLUDED)
+		return sg_fail(
+			error, "too-many-includes",
+			"%s is included after %d other files; simplify the config", path,
+			MAX_INCLUDED);
+	sg_auto_close int found = sg_open_below(host->root, path, O_PATH);
+	if (found < 0 || fstat(found, &status) != 0)
+		return 0;
+	if (S_ISDIR(status.st_mode))
+		return read_directory(host, path, main_line, depth, included, error);
+	if (sg_file_read(host->root, path, SG_NTPCONF_MAX, &file, error) != 0)
+		return -1;
+	return read_pieces(host, &file, main_line, depth, included, error);
+}
+
+int host_read_included(const struct host *host, const struct sg_file *main,
+                       struct included *included, struct sg_error *error)
+{
+	struct sg_ntpconf_includes found = {0};
+	int failed = sg_ntpconf_list_includes(main->path, main->bytes, main->size,
+	                                      &found, error);
+
+	for (size_t i = 0; i < found.count && failed == 0; i++) {
+		sg_auto_free char *path = beside(main->path, found.items[i].path);
+
+		failed = path == NULL ? sg_fail_memory(error)
+		                      : read_path(host, path, found.items[i].line, 1,
+		                                  included, error);
+	}
+	sg_ntpconf_includes_free(&found);
+	if (failed == 0 &&
+	    (host->service.layout == NULL || host->service.layout->reads_ntp_d)) {
+		sg_auto_free char *path = beside(main->path, "ntp.d");
+
+		failed = path == NULL ? sg_fail_memory(error)
+		                      : read_directory(host, path, SG_AFTER_MAIN, 1,
+		                                       included, error);
+	}
+	return failed;
+}

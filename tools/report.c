@@ -1,0 +1,184 @@
+/* What a run tells: its steps, and in the end words or one JSON object. */
+#include "tools.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+void report_begin(struct report *report)
+{
+	*report = (struct report){.started = sg_time_elapsed()};
+}
+
+void report_step(const struct report *report, const char *format, ...)
+{
+	va_list arguments;
+
+	if (!report->verbose)
+		return;
+	va_start(arguments, format);
+	fputs("skewgate: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+	va_end(arguments);
+}
+
+void report_action(struct report *report, const char *format, ...)
+{
+	char text[SG_TEXT_SIZE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	report_step(report, "%s", text);
+	/* Without memory the list is short of a line; the host is not. */
+	(void)sg_texts_add(&report->actions, "%s", text);
+}
+
+void report_progress(const struct report *report, const char *text)
+{
+	if (report->quiet || report->verbose || !isatty(STDERR_FILENO))
+		return;
+	fprintf(stderr, "\r\033[K%s", text != NULL ? text : "");
+	fflush(stderr);
+}
+
+static json_t *texts_json(const struct sg_texts *texts)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < texts->count; i++) {
+		/* A config may hold bytes that are no UTF-8. */
+		json_t *text = json_string(texts->items[i]);
+
+		json_array_append_new(
+			array, text != NULL ? text : json_string("(not valid UTF-8)"));
+	}
+	return array;
+}
+
+static json_t *string_json(const char *text)
+{
+	json_t *value = text == NULL ? NULL : json_string(text);
+
+	return value != NULL ? value : json_null();
+}
+
+static json_t *error_json(const struct sg_error *error)
+{
+	if (error->code[0] == '\0')
+		return json_null();
+	return json_pack("{s:s, s:o}", "code", error->code, "text",
+	                 string_json(error->text));
+}
+
+static json_t *seconds_json(bool known, sg_usec time)
+{
+	return known ? json_real((double)time / 1e6) : json_null();
+}
+
+static json_t *report_json(const struct report *report)
+{
+	json_t *warnings = json_array();
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < report->warnings.count; i++)
+		json_array_append_new(warnings, error_json(&report->warnings.items[i]));
+	json_object_set_new(object, "changed", json_boolean(report->changed));
+	json_object_set_new(object, "config_state",
+	                    json_string(report->is_new ? "new" : "old"));
+	json_object_set_new(object, "daemon", string_json(report->daemon));
+	json_object_set_new(object, "config", string_json(report->config));
+	json_object_set_new(object, "block", string_json(report->block));
+	json_object_set_new(object, "disabled", texts_json(&report->disabled));
+	json_object_set_new(object, "actions", texts_json(&report->actions));
+	json_object_set_new(
+		object, "offset_before_s",
+		seconds_json(report->before_known, report->offset_before));
+	json_object_set_new(
+		object, "offset_after_s",
+		seconds_json(report->after_known, report->offset_after));
+	json_object_set_new(object, "synchronised",
+	                    report->synchronised == UNKNOWN
+	                        ? json_null()
+	                        : json_boolean(report->synchronised == YES));
+	json_object_set_new(
+		object, "elapsed_ms",
+		json_integer((sg_time_elapsed() - report->started) / 1000));
+	json_object_set_new(object, "warnings", warnings);
+	json_object_set_new(object, "error", error_json(&report->error));
+	if (report->dry_run)
+		json_object_set_new(object, "diff", string_json(report->diff));
+	return object;
+}
+
+int print_json(json_t *value)
+{
+	int failed =
+		value == NULL ||
+		json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+
+	json_decref(value);
+	if (!failed)
+		failed = putchar('\n') == EOF || fflush(stdout) != 0;
+	return failed ? -1 : 0;
+}
+
+static void print_words(const struct report *report)
+{
+	for (size_t i = 0; i < report->warnings.count && !report->quiet; i++)
+		fprintf(stderr, "skewgate: warning: %s [%s]\n",
+		        report->warnings.items[i].text, report->warnings.items[i].code);
+	if (report->error.code[0] != '\0')
+		fprintf(stderr, "skewgate: %s [%s]\n", report->error.text,
+		        report->error.code);
+	if (report->quiet)
+		return;
+	if (report->diff != NULL)
+		fputs(report->diff, stdout);
+	for (size_t i = 0; i < report->actions.count; i++)
+		printf("%s%s\n", report->dry_run ? "would: " : "  ",
+		       report->actions.items[i]);
+	if (report->summary[0] != '\0')
+		printf("%s\n", report->summary);
+}
+
+int report_end(struct report *report, int code)
+{
+	report_progress(report, NULL);
+	int failed = 0;
+	if (report->json) {
+		failed = print_json(report_json(report));
+	} else {
+		print_words(report);
+		failed = fflush(stdout);
+	}
+	if (failed != 0) {
+		fputs("skewgate: the report could not be written\n", stderr);
+		/* The code tells what became of the host, and that is known. */
+		if (report->dry_run && code == EXIT_DONE)
+			code = EXIT_INTERNAL;
+	}
+	free(report->config);
+	free(report->block);
+	free(report->diff);
+	sg_texts_free(&report->disabled);
+	sg_texts_free(&report->actions);
+	sg_warnings_free(&report->warnings);
+	return code;
+}
+
+int report_usage(struct report *report, const char *format, ...)
+{
+	va_list arguments;
+
+	snprintf(report->error.code, sizeof report->error.code, "usage");
+	va_start(arguments, format);
+	vsnprintf(report->error.text, sizeof report->error.text, format, arguments);
+	va_end(arguments);
+	report_end(report, EXIT_USAGE);
+	fputs("Try 'skewgate --help'.\n", stderr);
+	return EXIT_USAGE;
+}

@@ -1,0 +1,247 @@
+/*
+ * tools: the program `skewgate`.
+ *
+ * One file for each command; what they share is the report that a run ends
+ * with, the host that a run is about, and the change that it makes.
+ */
+#ifndef SG_TOOLS_H
+#define SG_TOOLS_H
+
+#include "lib/base/base.h"
+#include "lib/ntpconf/ntpconf.h"
+#include "lib/timesync/timesync.h"
+
+#include <jansson.h>
+
+/* Exit codes; skewgate(8) says what each leaves behind. */
+enum {
+	EXIT_DONE = 0,
+	EXIT_INTERNAL = 1,
+	EXIT_USAGE = 2,
+	EXIT_CONFIG = 3,
+	EXIT_NO_ANSWER = 4,
+	EXIT_ROLLED_BACK = 5,
+	EXIT_NOT_SYNCHRONISED = 6,
+	EXIT_LOCKED = 7,
+	EXIT_STEP_FAILED = 8,
+	EXIT_NO_NTPD = 9,
+};
+
+/* The commands: each takes main's arguments from its own name on, and returns
+ * the exit code. */
+int cmd_setup(int argc, char **argv);
+int cmd_revert(int argc, char **argv);
+int cmd_query(int argc, char **argv);
+
+/* ---- report.c ----------------------------------------------------------- */
+
+enum answer { UNKNOWN, YES, NO };
+
+/* What a run of setup or revert found and did. Start with report_begin. */
+struct report {
+	bool json;
+	bool quiet;
+	bool verbose;
+	bool dry_run;
+	bool changed; /* the run changed a file */
+	bool is_new;  /* the config in place is the planned one */
+	const char *daemon;
+	char *config;
+	char *block;
+	char *diff;
+	struct sg_texts disabled;
+	struct sg_texts actions;
+	bool before_known;
+	sg_usec offset_before;
+	bool after_known;
+	sg_usec offset_after;
+	enum answer synchronised;
+	sg_usec started;
+	struct sg_warnings warnings;
+	struct sg_error error;      /* code "" when there is none */
+	char summary[SG_TEXT_SIZE]; /* the sentence that a success ends with */
+};
+
+void report_begin(struct report *report);
+
+/* Tells a step that is about to be taken, under --verbose. */
+void report_step(const struct report *report, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Notes something that was done to the host. */
+void report_action(struct report *report, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Shows how a wait goes, on a terminal; a NULL text clears the line. */
+void report_progress(const struct report *report, const char *text);
+
+/* Prints the whole, as words or JSON, frees it, and returns `code`: what became
+ * of the host counts, also when the report cannot be written. A dry run is its
+ * report: EXIT_INTERNAL then. */
+int report_end(struct report *report, int code);
+
+/* Prints a usage error and the way to the help. Returns EXIT_USAGE. */
+int report_usage(struct report *report, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Prints a JSON value on stdout and frees it. Returns 0 or -1. */
+int print_json(json_t *value);
+
+/* ---- host.c ------------------------------------------------------------- */
+
+/* What this run is about: the host, or the tree of an image. */
+struct host {
+	const char *root_path; /* NULL: the running host */
+	int root;              /* -1: the running host */
+	int lock;
+	struct sg_service service; /* layout NULL when not looked for */
+	struct sg_process ntpd;
+	char *config;    /* what ntpd really reads, but for DHCP */
+	char *dhcp_copy; /* what it reads instead; or NULL */
+};
+
+#define NO_HOST ((struct host){.root = -1, .lock = -1})
+
+/* Opens the tree, and takes the lock unless `dry`. Returns an exit code. */
+int host_open(struct host *host, const char *root_path, bool dry,
+              struct sg_error *error);
+
+/*
+ * Finds the config: `config` when it is given, else the one that ntpd reads.
+ * `look` says that ntpd matters (it will be restarted); then a config that it
+ * does not read is an error. Returns an exit code.
+ */
+int host_find(struct host *host, const char *config, bool look,
+              struct sg_error *error);
+
+/* The files that ntpd reads besides the config, in its order. */
+struct included {
+	struct sg_ntpconf_included *items;
+	size_t count;
+};
+
+int host_read_included(const struct host *host, const struct sg_file *main,
+                       struct included *included, struct sg_error *error);
+void included_free(struct included *included);
+
+/* Reads a variable of the start script's file; NULL when it is not set. */
+int host_read_default(const struct host *host, const char *variable,
+                      char **value, struct sg_error *error);
+
+void host_close(struct host *host);
+
+/* ---- state.c ------------------------------------------------------------ */
+
+/* Keeps the bytes of the config before skewgate touched it. */
+int state_keep_original(const struct host *host, const struct sg_file *file,
+                        struct sg_error *error);
+
+/* Notes that the ntpd which runs now has not read the config that is about to
+ * be written; and asks whether the running one is still that one. */
+int state_note_unread(const struct host *host, struct sg_error *error);
+bool state_is_unread(const struct host *host);
+
+/* Keeps, and gives back, the value that --override-dhcp replaced. `*value` is
+ * NULL when the variable was not set; `*known` says whether one was kept. */
+int state_keep_override(const struct host *host, const char *file,
+                        const char *variable, const char *value,
+                        struct sg_error *error);
+int state_read_override(const struct host *host, bool *known, char **file,
+                        char **variable, char **value, struct sg_error *error);
+int state_drop_override(const struct host *host, struct sg_error *error);
+
+/* ---- change.c ----------------------------------------------------------- */
+
+/* The first signal that asks this run to end; 0: none. */
+extern volatile sig_atomic_t stop_signal;
+
+/* Defers SIGTERM, SIGINT and SIGHUP until the host is left in order. */
+void catch_signals(void);
+
+/* Ends as the signal wanted, if one came; else returns. */
+void die_of_signal(void);
+
+/* A file, and the text that it shall have. */
+struct edit {
+	struct sg_file file;
+	char *before; /* its bytes when the run began */
+	size_t before_size;
+	bool done;
+};
+
+/* A change to the host: its files, its ntpd. */
+struct change {
+	struct host *host;
+	struct report *report;
+	struct edit config;
+	struct edit defaults; /* /etc/default, for --override-dhcp */
+	char *override;       /* the former value that is to be kept, or NULL */
+	bool was_running;
+	bool may_restart; /* else the files alone are changed */
+};
+
+/* Writes the new texts; NULL leaves a file alone. On failure the old ones are
+ * in place. Error codes as in sg_file_replace. */
+int change_write(struct change *change, const char *config, size_t config_size,
+                 const char *defaults, struct sg_error *error);
+
+/* Puts the old files back, where they are still ours. */
+void change_undo_files(struct change *change);
+
+/* ntpd failed on the new files: puts the old ones back, and restarts it on
+ * them. `reason` becomes the report's error. Returns EXIT_ROLLED_BACK. */
+int change_roll_back(struct change *change, const struct sg_error *reason);
+
+/* Restarts ntpd (or starts it), and enables it. 0 or -1 and ntpd-died. */
+int change_restart(struct change *change, struct sg_error *error);
+
+/* Makes ntpd start at boot, where it does not. */
+void change_enable(struct change *change);
+
+/* What `diff -u` says between the file and the new text; the caller frees it.
+ */
+char *change_diff(const struct sg_file *file, const char *text, size_t size,
+                  struct sg_error *error);
+
+void change_free(struct change *change);
+
+/* ---- proof.c ------------------------------------------------------------ */
+
+/* The servers, and what was measured of them. */
+struct proof {
+	const char *const *servers;
+	size_t server_count;
+	struct sg_sntp_answer answers[SG_MAX_ADDRESSES];
+	size_t answer_count;
+	bool asked;
+};
+
+/* Asks the servers; warns of those without a usable answer. 0 when one of them
+ * gave one; error: no-usable-answer. */
+int proof_preflight(struct proof *proof, struct report *report,
+                    struct sg_error *error);
+
+/* Whether ntpd, the one that `process` says, has one of the servers at all. */
+bool proof_has_server(struct proof *proof);
+
+/*
+ * The synchronised test, once: `*` on one of the servers, leap not 11, ntpd
+ * alive with the same PID, and our own measurement within 0.128 s. YES, or NO
+ * and the reason in `error`: not-synchronised or ntpq-failed.
+ */
+enum answer proof_test(struct proof *proof, const struct sg_process *process,
+                       struct report *report, struct sg_error *error);
+
+/* Repeats the test for `limit`; ends early when ntpd dies or a signal comes. */
+enum answer proof_await(struct proof *proof, const struct sg_process *process,
+                        sg_usec limit, struct report *report,
+                        struct sg_error *error);
+
+/* Measures the offset to the server that answered best; false: it is silent. */
+bool proof_measure(const struct proof *proof, sg_usec *offset);
+
+/* Most that a clock may be off to count as synchronised: ntpd's own step
+ * threshold (ntp.conf(5), tinker step). */
+#define SYNCHRONISED_OFFSET ((sg_usec)128000)
+
+#endif
