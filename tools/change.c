@@ -60,7 +60,7 @@ static int remember(struct edit *edit)
 static int write_edit(struct edit *edit, const char *text, size_t size,
                       struct report *report, struct sg_error *error)
 {
-	struct sg_error undo;
+	struct sg_error undo = {0};
 
 	if (remember(edit) != 0)
 		return sg_fail_memory(error);
@@ -79,7 +79,7 @@ static int write_edit(struct edit *edit, const char *text, size_t size,
 
 static void undo_edit(struct edit *edit, struct report *report)
 {
-	struct sg_error error;
+	struct sg_error error = {0};
 
 	if (!edit->done)
 		return;
@@ -165,7 +165,7 @@ char *change_diff(const struct sg_file *file, const char *text, size_t size,
 	char old_path[64];
 	char new_path[64];
 	struct sg_command command;
-	struct sg_error reason;
+	struct sg_error reason = {0};
 
 	if (old < 0 || new < 0 || asprintf(&label, "--label=%s", file->path) < 0) {
 		sg_fail_memory(error);
@@ -189,7 +189,7 @@ char *change_diff(const struct sg_file *file, const char *text, size_t size,
 void change_enable(struct change *change)
 {
 	const struct sg_service *service = &change->host->service;
-	struct sg_error error;
+	struct sg_error error = {0};
 
 	if (service->enabled)
 		return;
@@ -243,7 +243,7 @@ int change_roll_back(struct change *change, const struct sg_error *reason)
 	struct host *host = change->host;
 	bool changed = change->config.done || change->defaults.done;
 	const char *outcome = "nothing had been changed";
-	struct sg_error error;
+	struct sg_error error = {0};
 	char text[SG_TEXT_SIZE];
 
 	snprintf(text, sizeof text, "%.400s", reason->text);

@@ -264,7 +264,8 @@ static int judge_dhcp(struct setup *setup, struct sg_error *error)
 			"--override-dhcp works with ntpsec's own files only; set the "
 			"VPC's DHCP option ntp-servers to %s instead",
 			options->servers[0]);
-	if (options->override_dhcp || host->dhcp_copy == NULL)
+	if (options->override_dhcp || host->dhcp_copy == NULL ||
+	    host->service.layout == NULL)
 		return 0;
 	if (sg_file_read(-1, host->dhcp_copy, SG_NTPCONF_MAX, &copy, error) != 0)
 		return -1;
@@ -298,7 +299,7 @@ static int plan_override(struct setup *setup, struct sg_error *error)
 	struct edit *edit = &setup->change.defaults;
 	sg_auto_free char *value = NULL;
 
-	if (!setup->options.override_dhcp)
+	if (!setup->options.override_dhcp || layout == NULL)
 		return 0;
 	if (sg_file_read(setup->host.root, layout->defaults, SG_NTPCONF_MAX,
 	                 &edit->file, error) != 0 ||
@@ -367,7 +368,7 @@ static int dry_run(struct setup *setup)
 	const char *name = setup->host.service.layout != NULL
 	                       ? setup->host.service.layout->service
 	                       : "ntpd";
-	struct sg_error error;
+	struct sg_error error = {0};
 
 	report->diff =
 		change_diff(file, setup->plan.text, setup->plan.size, &error);
@@ -502,7 +503,7 @@ enum need { NEED_NOTHING, NEED_WAIT, NEED_RESTART };
 static enum need judge_live(struct setup *setup)
 {
 	struct host *host = &setup->host;
-	struct sg_error error;
+	struct sg_error error = {0};
 
 	if (host->ntpd.pid == 0 || is_changed(setup) || state_is_unread(host))
 		return NEED_RESTART;
@@ -518,7 +519,7 @@ static enum need judge_live(struct setup *setup)
  */
 static bool wants_step(struct setup *setup)
 {
-	struct sg_error error;
+	struct sg_error error = {0};
 
 	if (setup->options.step == SG_STEP_OFF)
 		return false;

@@ -191,8 +191,8 @@ int host_find(struct host *host, const char *config, bool look,
               struct sg_error *error)
 {
 	if (host->root_path != NULL || (config != NULL && !look)) {
-		host->ntpd = host->root_path != NULL ? (struct sg_process){0}
-		                                     : sg_process_find("ntpd");
+		if (host->root_path == NULL)
+			host->ntpd = sg_process_find("ntpd");
 		return find_in_tree(host, config, error);
 	}
 	if (sg_service_find(&host->service, error) != 0)
@@ -311,38 +311,32 @@ static int read_pieces(const struct host *host, const struct sg_file *file,
 	return failed;
 }
 
-static int compare_names(const void *one, const void *other)
-{
-	return strcmp(*(char *const *)one, *(char *const *)other);
-}
-
 /* ntpsec reads the *.conf of a directory, sorted by their bytes. */
 static int read_directory(const struct host *host, const char *path,
                           size_t main_line, int depth,
                           struct included *included, struct sg_error *error)
 {
-	int descriptor = sg_open_below(host->root, path, O_RDONLY | O_DIRECTORY);
-	DIR *entries = descriptor < 0 ? NULL : fdopendir(descriptor);
-	struct sg_texts names = {0};
+	sg_auto_close int directory =
+		sg_open_below(host->root, path, O_RDONLY | O_DIRECTORY);
+	struct dirent **entries = NULL;
 	int failed = 0;
 
-	if (entries == NULL) {
-		sg_cleanup_close(&descriptor);
+	if (directory < 0)
 		return 0;
+	int count = scandirat(directory, ".", &entries, NULL, alphasort);
+	for (int i = 0; i < count; i++) {
+		sg_auto_free char *file = NULL;
+
+		if (failed == 0 && fnmatch("*.conf", entries[i]->d_name, 0) == 0) {
+			if (asprintf(&file, "%s/%s", path, entries[i]->d_name) < 0)
+				file = NULL;
+			failed = file == NULL ? sg_fail_memory(error)
+			                      : read_path(host, file, main_line, depth,
+			                                  included, error);
+		}
+		free(entries[i]);
 	}
-	for (struct dirent *entry = readdir(entries); entry != NULL && failed == 0;
-	     entry = readdir(entries))
-		if (fnmatch("*.conf", entry->d_name, 0) == 0)
-			failed = sg_texts_add(&names, "%s/%s", path, entry->d_name);
-	closedir(entries);
-	if (failed != 0)
-		sg_fail_memory(error);
-	if (names.count > 1)
-		qsort(names.items, names.count, sizeof *names.items, compare_names);
-	for (size_t i = 0; i < names.count && failed == 0; i++)
-		failed =
-			read_path(host, names.items[i], main_line, depth, included, error);
-	sg_texts_free(&names);
+	free(entries);
 	return failed;
 }
 

@@ -79,7 +79,7 @@ static bool is_ours(struct proof *proof, const char *address)
 bool proof_has_server(struct proof *proof)
 {
 	struct sg_ntpq ntpq = {0};
-	struct sg_error ignored;
+	struct sg_error ignored = {0};
 	bool found = false;
 
 	if (sg_ntpq_ask(&stop_signal, &ntpq, &ignored) == 0)

@@ -27,7 +27,7 @@ static int store(const struct host *host, const char *path, json_t *value,
 static json_t *load(const struct host *host, const char *path)
 {
 	sg_auto_file struct sg_file file = SG_NO_FILE;
-	struct sg_error ignored;
+	struct sg_error ignored = {0};
 
 	if (sg_file_read(host->root, path, MAX_STATE, &file, &ignored) != 0)
 		return NULL;
@@ -60,7 +60,7 @@ int state_keep_original(const struct host *host, const struct sg_file *file,
 static char *boot_id(void)
 {
 	sg_auto_file struct sg_file file = SG_NO_FILE;
-	struct sg_error ignored;
+	struct sg_error ignored = {0};
 
 	if (sg_file_read(-1, "/proc/sys/kernel/random/boot_id", 64, &file,
 	                 &ignored) != 0)

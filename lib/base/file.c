@@ -281,27 +281,24 @@ static int copy_attributes(int from, int to)
 static void remove_leftovers(int directory, const char *name)
 {
 	sg_auto_free char *prefix = NULL;
-	int copy = dup(directory);
-	DIR *entries = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent **entries = NULL;
 
-	if (entries == NULL) {
-		sg_cleanup_close(&copy);
+	if (asprintf(&prefix, ".%s" SUFFIX, name) < 0) {
+		prefix = NULL;
 		return;
 	}
-	rewinddir(entries); /* the copy shares its position */
-	if (asprintf(&prefix, ".%s" SUFFIX, name) < 0)
-		prefix = NULL;
-	size_t length = prefix == NULL ? 0 : strlen(prefix);
-	for (struct dirent *entry = readdir(entries); entry != NULL && length > 0;
-	     entry = readdir(entries)) {
-		const char *digits = entry->d_name + length;
+	size_t length = strlen(prefix);
+	int count = scandirat(directory, ".", &entries, NULL, NULL);
+	for (int i = 0; i < count; i++) {
+		const char *found = entries[i]->d_name;
 
-		if (strncmp(entry->d_name, prefix, length) == 0 &&
-		    strlen(digits) == SUFFIX_DIGITS &&
-		    strspn(digits, "0123456789abcdef") == SUFFIX_DIGITS)
-			unlinkat(directory, entry->d_name, 0);
+		if (strncmp(found, prefix, length) == 0 &&
+		    strlen(found + length) == SUFFIX_DIGITS &&
+		    strspn(found + length, "0123456789abcdef") == SUFFIX_DIGITS)
+			unlinkat(directory, found, 0);
+		free(entries[i]);
 	}
-	closedir(entries);
+	free(entries);
 }
 
 /* Makes a file beside `name` that nobody else has open. Its name is random, so

@@ -18,16 +18,6 @@ void sg_cleanup_augeas(struct augeas **augeas)
 		aug_close(*augeas);
 }
 
-/* No lens but ours, and no file but that lens. */
-static struct augeas *open_augeas(void)
-{
-	const char *lenses = secure_getenv("SKEWGATE_LENSES");
-
-	return aug_init(NULL, lenses != NULL ? lenses : SG_LENS_DIR,
-	                AUG_NO_STDINC | AUG_NO_LOAD | AUG_NO_MODL_AUTOLOAD |
-	                    AUG_NO_ERR_CLOSE);
-}
-
 static int fail_augeas(struct augeas *augeas, struct sg_error *error)
 {
 	const char *details = augeas == NULL ? NULL : aug_error_details(augeas);
@@ -41,6 +31,18 @@ static int fail_augeas(struct augeas *augeas, struct sg_error *error)
 		"Augeas failed: %s%s%s; is skewgate_ntp.aug installed in %s?", message,
 		details != NULL ? ": " : "", details != NULL ? details : "",
 		SG_LENS_DIR);
+}
+
+struct augeas *sg_lines_open(struct sg_error *error)
+{
+	const char *lenses = secure_getenv("SKEWGATE_LENSES");
+	struct augeas *augeas = aug_init(
+		NULL, lenses != NULL ? lenses : SG_LENS_DIR,
+		AUG_NO_STDINC | AUG_NO_LOAD | AUG_NO_MODL_AUTOLOAD | AUG_NO_ERR_CLOSE);
+
+	if (augeas == NULL)
+		fail_augeas(augeas, error);
+	return augeas;
 }
 
 /* ntpd takes the text between quotes, but never takes it for a keyword. */
@@ -111,8 +113,8 @@ static void split_lines(const char *file, const char *text, size_t size,
 	lines->dos = dos * 2 > lines->count;
 }
 
-int sg_lines_parse(const char *file, const char *text, size_t size,
-                   size_t first_line, struct sg_lines *lines,
+int sg_lines_parse(struct augeas *augeas, const char *file, const char *text,
+                   size_t size, size_t first_line, struct sg_lines *lines,
                    struct sg_error *error)
 {
 	size_t newlines = 1;
@@ -127,9 +129,6 @@ int sg_lines_parse(const char *file, const char *text, size_t size,
 	for (size_t i = 0; i < size; i++)
 		newlines += text[i] == '\n';
 
-	sg_auto_augeas struct augeas *augeas = open_augeas();
-	if (augeas == NULL)
-		return fail_augeas(augeas, error);
 	/* The lens wants every line ended; a word takes at least one byte, and is
 	 * followed by at least one. */
 	lines->items = calloc(newlines, sizeof *lines->items);
@@ -168,30 +167,25 @@ static int add_line(struct augeas *augeas, size_t number, const char *text,
 	if (copy == NULL)
 		return -1;
 	if (text[0] == '#') {
-		snprintf(path, sizeof path, "/tree/%zu/comment", number);
+		snprintf(path, sizeof path, "/block/%zu/comment", number);
 		if (aug_set(augeas, path, text) != 0)
 			return -1;
 	} else {
-		snprintf(path, sizeof path, "/tree/%zu/word[last()+1]", number);
+		snprintf(path, sizeof path, "/block/%zu/word[last()+1]", number);
 		for (char *word = strtok_r(copy, " ", &rest); word != NULL;
 		     word = strtok_r(NULL, " ", &rest))
 			if (aug_set(augeas, path, word) != 0)
 				return -1;
 	}
-	snprintf(path, sizeof path, "/tree/%zu/cr", number);
+	snprintf(path, sizeof path, "/block/%zu/cr", number);
 	return dos ? aug_set(augeas, path, "\r") : 0;
 }
 
-char *sg_lines_format(const struct sg_texts *texts, bool dos,
-                      struct sg_error *error)
+char *sg_lines_format(struct augeas *augeas, const struct sg_texts *texts,
+                      bool dos, struct sg_error *error)
 {
 	const char *value = NULL;
 
-	sg_auto_augeas struct augeas *augeas = open_augeas();
-	if (augeas == NULL) {
-		fail_augeas(augeas, error);
-		return NULL;
-	}
 	for (size_t i = 0; i < texts->count; i++) {
 		if (add_line(augeas, i + 1, texts->items[i], dos) != 0) {
 			fail_augeas(augeas, error);
@@ -199,7 +193,7 @@ char *sg_lines_format(const struct sg_texts *texts, bool dos,
 		}
 	}
 	if (aug_set(augeas, "/before", "") != 0 ||
-	    aug_text_retrieve(augeas, LENS, "/before", "/tree", "/after") != 0 ||
+	    aug_text_retrieve(augeas, LENS, "/before", "/block", "/after") != 0 ||
 	    aug_get(augeas, "/after", &value) != 1 || value == NULL) {
 		fail_augeas(augeas, error);
 		return NULL;

@@ -10,6 +10,10 @@
 #define sg_auto_augeas __attribute__((cleanup(sg_cleanup_augeas)))
 void sg_cleanup_augeas(struct augeas **augeas);
 
+/* Starts Augeas with no lens but ours, and no file but that lens; one handle
+ * serves many texts. NULL: internal. */
+struct augeas *sg_lines_open(struct sg_error *error);
+
 /* One line. The bytes belong to the text that was read. */
 struct sg_line {
 	const char *file; /* its file's name, for messages */
@@ -33,14 +37,14 @@ struct sg_lines {
  * Splits `text` (`size` bytes and a NUL) into lines; the first one is numbered
  * `first_line`. Error: config-not-text, internal.
  */
-int sg_lines_parse(const char *file, const char *text, size_t size,
-                   size_t first_line, struct sg_lines *lines,
+int sg_lines_parse(struct augeas *augeas, const char *file, const char *text,
+                   size_t size, size_t first_line, struct sg_lines *lines,
                    struct sg_error *error);
 
 /* Writes lines of words, given without line endings, through the lens: a line
  * that Augeas cannot write is not a line of ntp.conf. The caller frees it. */
-char *sg_lines_format(const struct sg_texts *texts, bool dos,
-                      struct sg_error *error);
+char *sg_lines_format(struct augeas *augeas, const struct sg_texts *texts,
+                      bool dos, struct sg_error *error);
 
 /* Whether the line's keyword is `keyword`. */
 bool sg_line_is(const struct sg_line *line, const char *keyword);

@@ -14,10 +14,16 @@ int sg_ntpconf_list_includes(const char *name, const char *text, size_t size,
 	/* Most files include nothing; they need not be parsed twice. */
 	if (memmem(text, size, "includefile", strlen("includefile")) == NULL)
 		return 0;
-	if (sg_lines_parse(name, text, size, 1, &lines, error) != 0)
+	sg_auto_augeas struct augeas *augeas = sg_lines_open(error);
+	if (augeas == NULL ||
+	    sg_lines_parse(augeas, name, text, size, 1, &lines, error) != 0)
 		return -1;
 	includes->items = calloc(lines.count + 1, sizeof *includes->items);
-	for (size_t i = 0; i < lines.count && includes->items != NULL; i++) {
+	if (includes->items == NULL) {
+		sg_lines_free(&lines);
+		return sg_fail_memory(error);
+	}
+	for (size_t i = 0; i < lines.count && failed == 0; i++) {
 		const struct sg_line *line = &lines.items[i];
 
 		if (sg_line_is(line, "end"))
@@ -28,14 +34,12 @@ int sg_ntpconf_list_includes(const char *name, const char *text, size_t size,
 		include->line = line->number;
 		include->path = strdup(line->words[1]);
 		if (include->path == NULL)
-			failed = -1;
+			failed = sg_fail_memory(error);
 		else
 			includes->count++;
 	}
-	if (includes->items == NULL || failed != 0) {
+	if (failed != 0)
 		sg_ntpconf_includes_free(includes);
-		failed = sg_fail_memory(error);
-	}
 	sg_lines_free(&lines);
 	return failed;
 }
@@ -52,10 +56,12 @@ bool sg_ntpconf_lists_server(const char *name, const char *text, size_t size,
                              const char *server)
 {
 	struct sg_lines lines = {0};
-	struct sg_error ignored;
+	struct sg_error ignored = {0};
 	bool found = false;
 
-	if (sg_lines_parse(name, text, size, 1, &lines, &ignored) != 0)
+	sg_auto_augeas struct augeas *augeas = sg_lines_open(&ignored);
+	if (augeas == NULL ||
+	    sg_lines_parse(augeas, name, text, size, 1, &lines, &ignored) != 0)
 		return false;
 	for (size_t i = 0; i < lines.count && !found; i++)
 		found = sg_line_is(&lines.items[i], "server") &&
@@ -67,10 +73,12 @@ bool sg_ntpconf_lists_server(const char *name, const char *text, size_t size,
 char *sg_ntpconf_log_file(const char *name, const char *text, size_t size)
 {
 	struct sg_lines lines = {0};
-	struct sg_error ignored;
+	struct sg_error ignored = {0};
 	char *path = NULL;
 
-	if (sg_lines_parse(name, text, size, 1, &lines, &ignored) != 0)
+	sg_auto_augeas struct augeas *augeas = sg_lines_open(&ignored);
+	if (augeas == NULL ||
+	    sg_lines_parse(augeas, name, text, size, 1, &lines, &ignored) != 0)
 		return NULL;
 	for (size_t i = 0; i < lines.count && path == NULL; i++)
 		if (sg_line_is(&lines.items[i], "logfile") &&

@@ -82,14 +82,12 @@ int sg_ntpconf_check_options(const char *options, struct sg_error *error)
 bool sg_ntpconf_same_server(const char *one, const char *other)
 {
 	static const int families[] = {AF_INET, AF_INET6};
+	unsigned char left[sizeof(struct in6_addr)];
+	unsigned char right[sizeof(struct in6_addr)];
 
-	for (size_t i = 0; i < 2; i++) {
-		unsigned char left[sizeof(struct in6_addr)] = {0};
-		unsigned char right[sizeof(struct in6_addr)] = {0};
-
+	for (size_t i = 0; i < 2; i++)
 		if (inet_pton(families[i], one, left) == 1)
 			return inet_pton(families[i], other, right) == 1 &&
-			       memcmp(left, right, sizeof left) == 0;
-	}
+			       memcmp(left, right, families[i] == AF_INET ? 4 : 16) == 0;
 	return strcasecmp(one, other) == 0;
 }

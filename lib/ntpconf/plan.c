@@ -25,6 +25,7 @@ struct block {
 
 /* Everything that the plan looks at. */
 struct survey {
+	struct augeas *augeas;
 	struct sg_lines main;
 	struct sg_lines *included;
 	size_t included_count;
@@ -45,6 +46,7 @@ static void free_survey(struct survey *survey)
 	free(survey->active);
 	free(survey->places);
 	sg_lines_free(&survey->main);
+	sg_cleanup_augeas(&survey->augeas);
 }
 
 #define auto_survey __attribute__((cleanup(free_survey)))
@@ -136,7 +138,7 @@ static int order_lines(struct survey *survey,
 
 	for (size_t i = 0; i < survey->included_count; i++)
 		total += survey->included[i].count;
-	survey->active = calloc(total, sizeof *survey->active);
+	survey->active = calloc(total, sizeof(void *));
 	survey->places = calloc(total, sizeof *survey->places);
 	if (survey->active == NULL || survey->places == NULL)
 		return sg_fail_memory(error);
@@ -147,7 +149,7 @@ static int order_lines(struct survey *survey,
 
 		if (!in_block(&survey->block, i))
 			activate(survey, line, i);
-		while (next < survey->included_count &&
+		while (request->included != NULL && next < survey->included_count &&
 		       request->included[next].main_line == line->number)
 			activate_all(survey, &survey->included[next++], i);
 	}
@@ -162,7 +164,10 @@ static int make_survey(const char *name, const char *text, size_t size,
                        const struct sg_ntpconf_request *request,
                        struct survey *survey, struct sg_error *error)
 {
-	if (sg_lines_parse(name, text, size, 1, &survey->main, error) != 0 ||
+	survey->augeas = sg_lines_open(error);
+	if (survey->augeas == NULL ||
+	    sg_lines_parse(survey->augeas, name, text, size, 1, &survey->main,
+	                   error) != 0 ||
 	    find_block(&survey->main, &survey->block, error) != 0)
 		return -1;
 	survey->included =
@@ -174,8 +179,8 @@ static int make_survey(const char *name, const char *text, size_t size,
 		const struct sg_ntpconf_included *piece =
 			&request->included[survey->included_count];
 
-		if (sg_lines_parse(piece->path, piece->text, strlen(piece->text),
-		                   piece->first_line,
+		if (sg_lines_parse(survey->augeas, piece->path, piece->text,
+		                   strlen(piece->text), piece->first_line,
 		                   &survey->included[survey->included_count],
 		                   error) != 0)
 			return -1;
@@ -585,7 +590,8 @@ static int compose_block(const struct survey *survey,
 			failed = sg_fail_memory(error);
 	}
 	if (failed == 0) {
-		plan->block = sg_lines_format(&block, survey->main.dos, error);
+		plan->block =
+			sg_lines_format(survey->augeas, &block, survey->main.dos, error);
 		failed = plan->block == NULL ? -1 : 0;
 	}
 	sg_texts_free(&block);

@@ -94,8 +94,8 @@ static void await(pid_t child, sg_usec limit, const volatile sig_atomic_t *stop,
 		}
 		command->timed_out = true;
 		kill_group(child);
-		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-			continue;
+		while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+		}
 		break;
 	}
 	command->status =

@@ -25,30 +25,36 @@ static ssize_t read_proc(pid_t pid, const char *name, char *buffer, size_t size)
 	return length;
 }
 
+/* In proc(5)'s stat, what follows the name: state is field 3, start field 22.
+ */
+#define FIELDS_TO_START 19
+
 /* Fills in the start, and the name if asked for; false for one that is gone or
  * a zombie. The name may hold any byte: it ends at the last parenthesis. */
 static bool read_stat(pid_t pid, char *name, size_t name_size,
                       struct sg_process *process)
 {
 	char text[1024];
-	char state = 'Z';
 
 	if (read_proc(pid, "stat", text, sizeof text) < 0)
 		return false;
 	char *begin = strchr(text, '(');
 	char *end = strrchr(text, ')');
-	if (begin == NULL || end == NULL ||
-	    sscanf(
-			end + 1,
-			" %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
-			"%*d %*d %*d %llu",
-			&state, &process->started) != 2 ||
-	    state == 'Z' || state == 'X')
+	if (begin == NULL || end == NULL || end[1] == '\0' || end[2] == 'Z' ||
+	    end[2] == 'X')
 		return false;
+	const char *field = end + 2;
+	for (int i = 0; i < FIELDS_TO_START && field != NULL; i++) {
+		field = strchr(field, ' ');
+		field = field == NULL ? NULL : field + 1;
+	}
+	if (field == NULL)
+		return false;
+	process->started = strtoull(field, NULL, 10);
+	process->pid = pid;
 	*end = '\0';
 	if (name != NULL)
 		snprintf(name, name_size, "%s", begin + 1);
-	process->pid = pid;
 	return true;
 }
 
@@ -66,29 +72,32 @@ static bool is_in_our_namespace(pid_t pid)
 	       memcmp(ours, theirs, (size_t)our_length) == 0;
 }
 
+static int is_process(const struct dirent *entry)
+{
+	return isdigit((unsigned char)entry->d_name[0]);
+}
+
 struct sg_process sg_process_find(const char *name)
 {
 	struct sg_process found = {0};
-	DIR *entries = opendir("/proc");
+	struct dirent **entries = NULL;
+	int count = scandir("/proc", &entries, is_process, alphasort);
 
-	if (entries == NULL)
-		return found;
-	for (struct dirent *entry = readdir(entries); entry != NULL;
-	     entry = readdir(entries)) {
+	for (int i = 0; entries != NULL && i < count; i++) {
+		pid_t pid = (pid_t)strtol(entries[i]->d_name, NULL, 10);
 		struct sg_process process = {0};
 		char its_name[64];
 
-		if (!isdigit((unsigned char)entry->d_name[0]) ||
-		    !read_stat((pid_t)strtol(entry->d_name, NULL, 10), its_name,
-		               sizeof its_name, &process) ||
-		    strcmp(its_name, name) != 0 || !is_in_our_namespace(process.pid))
+		free(entries[i]);
+		if (!read_stat(pid, its_name, sizeof its_name, &process) ||
+		    strcmp(its_name, name) != 0 || !is_in_our_namespace(pid))
 			continue;
 		/* ntpd's own children, such as its resolver, are younger. */
 		if (found.pid == 0 || process.started < found.started ||
 		    (process.started == found.started && process.pid < found.pid))
 			found = process;
 	}
-	closedir(entries);
+	free(entries);
 	return found;
 }
 

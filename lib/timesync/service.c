@@ -135,7 +135,7 @@ static int show_unit(const char *name, struct unit *unit,
 		NULL,
 	};
 	struct sg_command command;
-	struct sg_error reason;
+	struct sg_error reason = {0};
 	char *rest = NULL;
 
 	*unit = (struct unit){0};
@@ -258,7 +258,7 @@ bool sg_service_may(const struct sg_service *service, const char *action)
 	const char *const arguments[] = {"/usr/sbin/policy-rc.d",
 	                                 service->layout->service, action, NULL};
 	struct sg_command command;
-	struct sg_error ignored;
+	struct sg_error ignored = {0};
 	bool allowed = true;
 
 	if (service->systemd || access(arguments[0], X_OK) != 0)
@@ -346,7 +346,7 @@ static bool await_process(const struct sg_process *former,
 static bool is_unit_active(const struct sg_service *service)
 {
 	struct unit unit;
-	struct sg_error ignored;
+	struct sg_error ignored = {0};
 
 	return !service->systemd ||
 	       (show_unit(service->layout->service, &unit, &ignored) == 0 &&
@@ -411,7 +411,7 @@ char *sg_service_log(const struct sg_service *service, const char *log_file)
 	                               NULL};
 	const char *const file[] = {"tail", "--lines=8", log_file, NULL};
 	struct sg_command command;
-	struct sg_error ignored;
+	struct sg_error ignored = {0};
 	char *tail = NULL;
 
 	if (!service->systemd && log_file == NULL)

@@ -131,10 +131,11 @@ static void parse_reply(const unsigned char *packet, struct reply *reply)
 	};
 	memcpy(&reply->origin, packet + 24, sizeof reply->origin);
 	/* A kiss code is four letters; whatever else it is goes into a log. */
-	for (size_t i = 0; i < 4; i++)
-		reply->kiss[i] = packet[12 + i] >= 'A' && packet[12 + i] <= 'Z'
-		                     ? (char)packet[12 + i]
-		                     : '?';
+	for (size_t i = 0; i < 4; i++) {
+		reply->kiss[i] = '?';
+		if (packet[12 + i] >= 'A' && packet[12 + i] <= 'Z')
+			reply->kiss[i] = (char)packet[12 + i];
+	}
 }
 
 static void end(struct exchange *exchange)
@@ -228,15 +229,12 @@ static void take_sample(struct exchange *exchange, const struct reply *reply,
 /* Receives with the kernel's own time stamp, if it gives one. */
 static ssize_t receive(int socket, unsigned char *packet, sg_usec *received_at)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(struct timespec))];
-		struct cmsghdr aligned;
-	} control;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec))];
 	struct iovec data = {.iov_base = packet, .iov_len = PACKET_SIZE};
 	struct msghdr message = {
 		.msg_iov = &data,
 		.msg_iovlen = 1,
-		.msg_control = &control,
+		.msg_control = control,
 		.msg_controllen = sizeof control,
 	};
 

@@ -16,7 +16,7 @@ static int step_with_ntpdate(const char *address,
 	/* -b: both ntpdates slew below half a second unless told to step. */
 	const char *const arguments[] = {"ntpdate", "-b", address, NULL};
 	struct sg_command command;
-	struct sg_error reason;
+	struct sg_error reason = {0};
 
 	int failed =
 		sg_command_run(arguments, NTPDATE_LIMIT, stop, &command, &reason);

@@ -5,6 +5,7 @@
 # it likes. It fails with the first expectation that is not met.
 
 set -eEu -o pipefail
+: "${srcdir:?}" "${builddir:?}" "${LAB_FAR:?}"
 trap 'echo "failed: line $LINENO of ${BASH_SOURCE[0]}: $BASH_COMMAND"' ERR
 
 config=/etc/ntpsec/ntp.conf
@@ -90,6 +91,11 @@ skewgate_json() {
 	skewgate "$@" --json
 	jq -e 'type == "object"' /tmp/out >/dev/null || fail 'not one JSON object'
 	cp /tmp/out /tmp/json
+}
+
+# Runs it under strace, where a sanitizer cannot look for leaks.
+traced() { # STRACE-OPTION...
+	ASAN_OPTIONS=detect_leaks=0 strace -o /tmp/trace "$@"
 }
 
 expect_code() {
