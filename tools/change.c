@@ -72,8 +72,11 @@ static int write_edit(struct edit *edit, const char *text, size_t size,
 	}
 	/* The new file is in place but may not last: what was asked for is not
 	 * reached, so the old one shall be there. */
-	if (strcmp(error->code, "file-not-synced") == 0)
-		sg_file_replace(&edit->file, edit->before, edit->before_size, &undo);
+	if (strcmp(error->code, "file-not-synced") == 0 &&
+	    sg_file_replace(&edit->file, edit->before, edit->before_size, &undo) !=
+	        0 &&
+	    strcmp(undo.code, "file-not-synced") != 0)
+		report->is_new = report->changed = true;
 	return -1;
 }
 

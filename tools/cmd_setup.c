@@ -4,38 +4,13 @@
  */
 #include "tools.h"
 
-#include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define DEFAULT_OPTIONS "prefer iburst minpoll 4 maxpoll 4"
-#define DEFAULT_WAIT 60
-
-/* A day: longer than any boot should wait. */
-#define MAX_WAIT 86400
-
-#define MAX_NAME 253 /* RFC 1035 section 2.3.4 */
-
-struct options {
-	const char *servers[SG_MAX_SERVERS];
-	size_t server_count;
-	const char *server_options;
-	const char *config;
-	const char *root;
-	enum sg_step step;
-	bool exclusive;
-	bool override_dhcp;
-	bool no_restart;
-	bool no_preflight;
-	bool dry_run;
-	long wait;
-};
-
 /* One run, from options to report. */
 struct setup {
-	struct options options;
+	struct setup_options options;
 	struct report report;
 	struct host host;
 	struct sg_ntpconf_plan plan;
@@ -43,198 +18,6 @@ struct setup {
 	struct change change;
 	struct proof proof;
 };
-
-/* ---- options ------------------------------------------------------------ */
-
-enum {
-	NO_LETTER = 256,
-	OPTION_SERVER,
-	OPTION_SERVER_OPTIONS,
-	OPTION_CONFIG,
-	OPTION_STEP,
-	OPTION_EXCLUSIVE,
-	OPTION_OVERRIDE_DHCP,
-	OPTION_NO_RESTART,
-	OPTION_ROOT,
-	OPTION_WAIT,
-	OPTION_NO_PREFLIGHT,
-	OPTION_DRY_RUN,
-	OPTION_JSON,
-	OPTION_QUIET,
-	OPTION_VERBOSE
-};
-
-static const struct option long_options[] = {
-	{"server", required_argument, NULL, OPTION_SERVER},
-	{"server-options", required_argument, NULL, OPTION_SERVER_OPTIONS},
-	{"config", required_argument, NULL, OPTION_CONFIG},
-	{"step", optional_argument, NULL, OPTION_STEP},
-	{"exclusive", no_argument, NULL, OPTION_EXCLUSIVE},
-	{"override-dhcp", no_argument, NULL, OPTION_OVERRIDE_DHCP},
-	{"no-restart", no_argument, NULL, OPTION_NO_RESTART},
-	{"root", required_argument, NULL, OPTION_ROOT},
-	{"wait", required_argument, NULL, OPTION_WAIT},
-	{"no-preflight", no_argument, NULL, OPTION_NO_PREFLIGHT},
-	{"dry-run", no_argument, NULL, OPTION_DRY_RUN},
-	{"json", no_argument, NULL, OPTION_JSON},
-	{"quiet", no_argument, NULL, OPTION_QUIET},
-	{"verbose", no_argument, NULL, OPTION_VERBOSE},
-	{NULL, 0, NULL, 0},
-};
-
-/* Addresses and host names; nothing that could be another line or option. */
-static bool is_server_name(const char *name)
-{
-	return name[0] != '\0' && name[0] != '-' && strlen(name) <= MAX_NAME &&
-	       name[strspn(name,
-	                   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	                   "0123456789.:-")] == '\0';
-}
-
-static int add_server(struct options *options, const char *name,
-                      struct sg_error *error)
-{
-	if (!is_server_name(name))
-		return sg_fail(
-			error, "usage",
-			"--server \"%.100s\" is neither an address nor a host name", name);
-	for (size_t i = 0; i < options->server_count; i++)
-		if (sg_ntpconf_same_server(options->servers[i], name))
-			return 0;
-	if (options->server_count == SG_MAX_SERVERS)
-		return sg_fail(error, "usage",
-		               "--server can be given %zu times at most",
-		               SG_MAX_SERVERS);
-	options->servers[options->server_count++] = name;
-	return 0;
-}
-
-static int set_step(struct options *options, const char *method,
-                    struct sg_error *error)
-{
-	static const struct {
-		const char *name;
-		enum sg_step step;
-	} table[] = {
-		{"auto", SG_STEP_AUTO},
-		{"ntpdate", SG_STEP_NTPDATE},
-		{"builtin", SG_STEP_BUILTIN},
-	};
-
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-		if (method == NULL || strcmp(method, table[i].name) == 0) {
-			options->step = table[i].step;
-			return 0;
-		}
-	return sg_fail(error, "usage",
-	               "--step=%.100s is unknown; use auto, ntpdate or builtin",
-	               method);
-}
-
-static int set_wait(struct options *options, const char *text,
-                    struct sg_error *error)
-{
-	char *end = NULL;
-
-	errno = 0;
-	options->wait = strtol(text, &end, 10);
-	if (errno == 0 && end != text && *end == '\0' && options->wait >= 0 &&
-	    options->wait <= MAX_WAIT)
-		return 0;
-	return sg_fail(error, "usage",
-	               "--wait \"%.100s\" is not a number of seconds from 0 to %d",
-	               text, MAX_WAIT);
-}
-
-static int take_option(struct setup *setup, int option, const char *word,
-                       struct sg_error *error)
-{
-	struct options *options = &setup->options;
-
-	switch (option) {
-	case OPTION_SERVER:
-		return add_server(options, optarg, error);
-	case OPTION_SERVER_OPTIONS:
-		options->server_options = optarg;
-		return sg_ntpconf_check_options(optarg, error);
-	case OPTION_CONFIG:
-		options->config = optarg;
-		return 0;
-	case OPTION_STEP:
-		return set_step(options, optarg, error);
-	case OPTION_EXCLUSIVE:
-		options->exclusive = true;
-		return 0;
-	case OPTION_OVERRIDE_DHCP:
-		options->override_dhcp = true;
-		return 0;
-	case OPTION_NO_RESTART:
-		options->no_restart = true;
-		return 0;
-	case OPTION_ROOT:
-		options->root = optarg;
-		return 0;
-	case OPTION_WAIT:
-		return set_wait(options, optarg, error);
-	case OPTION_NO_PREFLIGHT:
-		options->no_preflight = true;
-		return 0;
-	case OPTION_DRY_RUN:
-		options->dry_run = true;
-		return 0;
-	case OPTION_JSON:
-		setup->report.json = true;
-		return 0;
-	case OPTION_QUIET:
-		setup->report.quiet = true;
-		return 0;
-	case OPTION_VERBOSE:
-		setup->report.verbose = true;
-		return 0;
-	default:
-		return sg_fail(
-			error, "usage",
-			"%.100s is no option of setup, or needs a value, or takes none",
-			word);
-	}
-}
-
-/* Reads all options, also behind a bad one: --json may be among them. */
-static int parse_options(struct setup *setup, int argc, char **argv,
-                         struct sg_error *error)
-{
-	struct options *options = &setup->options;
-	struct sg_error first = {0};
-	int option = 0;
-
-	*options = (struct options){
-		.server_options = DEFAULT_OPTIONS,
-		.wait = DEFAULT_WAIT,
-	};
-	optind = 1;
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-		if (take_option(setup, option, argv[optind - 1], error) != 0 &&
-		    first.code[0] == '\0')
-			first = *error;
-	if (first.code[0] != '\0') {
-		*error = first;
-		return -1;
-	}
-	if (optind < argc)
-		return sg_fail(error, "usage", "\"%.100s\" is not an option of setup",
-		               argv[optind]);
-	if (options->step != SG_STEP_OFF &&
-	    (options->no_restart || options->root != NULL))
-		return sg_fail(error, "usage",
-		               "--step needs to stop and start ntpd, which %s forbids",
-		               options->root != NULL ? "--root" : "--no-restart");
-	if (options->root != NULL)
-		options->no_restart = options->no_preflight = true;
-	if (options->server_count == 0)
-		return add_server(options, SG_AMAZON_IPV4, error);
-	return 0;
-}
 
 /* ---- the plan ----------------------------------------------------------- */
 
@@ -253,7 +36,7 @@ static int fail_with(struct setup *setup, int code,
 static int judge_dhcp(struct setup *setup, struct sg_error *error)
 {
 	const struct host *host = &setup->host;
-	const struct options *options = &setup->options;
+	const struct setup_options *options = &setup->options;
 	sg_auto_file struct sg_file copy = SG_NO_FILE;
 	bool listed = true;
 
@@ -315,7 +98,7 @@ static int plan_override(struct setup *setup, struct sg_error *error)
 
 static int make_plan(struct setup *setup, struct sg_error *error)
 {
-	const struct options *options = &setup->options;
+	const struct setup_options *options = &setup->options;
 	struct sg_file *file = &setup->change.config.file;
 	struct included included = {0};
 
@@ -360,9 +143,29 @@ static bool is_changed(const struct setup *setup)
 	return setup->plan.changed || setup->defaults != NULL;
 }
 
+/* Adds a file's diff to the report's. */
+static int add_diff(struct report *report, const struct sg_file *file,
+                    const char *text, size_t size, struct sg_error *error)
+{
+	char *diff = change_diff(file, text, size, error);
+	char *both = NULL;
+
+	if (diff == NULL || report->diff == NULL) {
+		report->diff = diff;
+		return diff != NULL ? 0 : -1;
+	}
+	int length = asprintf(&both, "%s%s", report->diff, diff);
+	free(diff);
+	if (length < 0)
+		return sg_fail_memory(error);
+	free(report->diff);
+	report->diff = both;
+	return 0;
+}
+
 static int dry_run(struct setup *setup)
 {
-	const struct options *options = &setup->options;
+	const struct setup_options *options = &setup->options;
 	struct report *report = &setup->report;
 	const struct sg_file *file = &setup->change.config.file;
 	const char *name = setup->host.service.layout != NULL
@@ -370,9 +173,11 @@ static int dry_run(struct setup *setup)
 	                       : "ntpd";
 	struct sg_error error = {0};
 
-	report->diff =
-		change_diff(file, setup->plan.text, setup->plan.size, &error);
-	if (report->diff == NULL)
+	if (add_diff(report, file, setup->plan.text, setup->plan.size, &error) !=
+	        0 ||
+	    (setup->defaults != NULL &&
+	     add_diff(report, &setup->change.defaults.file, setup->defaults,
+	              strlen(setup->defaults), &error) != 0))
 		return fail_with(setup, EXIT_INTERNAL, &error);
 	if (!options->no_preflight)
 		report_action(report, "ask %s for the time", options->servers[0]);
@@ -627,7 +432,7 @@ static int carry_out(struct setup *setup)
 
 static int run(struct setup *setup)
 {
-	const struct options *options = &setup->options;
+	const struct setup_options *options = &setup->options;
 	struct sg_error error = {0};
 
 	if (geteuid() != 0 && !options->dry_run && options->root == NULL) {
@@ -667,7 +472,8 @@ int cmd_setup(int argc, char **argv)
 		.config.file = SG_NO_FILE,
 		.defaults.file = SG_NO_FILE,
 	};
-	if (parse_options(&setup, argc, argv, &error) != 0)
+	if (setup_parse_options(&setup.options, &setup.report, argc, argv,
+	                        &error) != 0)
 		return report_usage(&setup.report, "%s", error.text);
 	setup.report.dry_run = setup.options.dry_run;
 	setup.proof.servers = setup.options.servers;

@@ -41,7 +41,7 @@ int state_keep_original(const struct host *host, const struct sg_file *file,
 	sg_auto_free char *path = NULL;
 
 	/* A text with our block is not the original any more. */
-	if (strstr(file->bytes, "# BEGIN skewgate") != NULL)
+	if (strstr(file->bytes, SG_NTPCONF_MARK) != NULL)
 		return 0;
 	if (name == NULL)
 		return sg_fail_memory(error);

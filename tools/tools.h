@@ -87,6 +87,28 @@ int report_usage(struct report *report, const char *format, ...)
 /* Prints a JSON value on stdout and frees it. Returns 0 or -1. */
 int print_json(json_t *value);
 
+/* ---- setup_options.c ---------------------------------------------------- */
+
+struct setup_options {
+	const char *servers[SG_MAX_SERVERS];
+	size_t server_count;
+	const char *server_options;
+	const char *config;
+	const char *root;
+	enum sg_step step;
+	bool exclusive;
+	bool override_dhcp;
+	bool no_restart;
+	bool no_preflight;
+	bool dry_run;
+	long wait;
+};
+
+/* Reads all options, also behind a bad one: --json may be among them. What
+ * concerns the report is set there. Errors: usage, bad-server-options. */
+int setup_parse_options(struct setup_options *options, struct report *report,
+                        int argc, char **argv, struct sg_error *error);
+
 /* ---- host.c ------------------------------------------------------------- */
 
 /* What this run is about: the host, or the tree of an image. */

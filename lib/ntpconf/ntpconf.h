@@ -14,6 +14,9 @@
 #define SG_AMAZON_IPV4 "169.254.169.123"
 #define SG_AMAZON_IPV6 "fd00:ec2::123"
 
+/* The managed block begins with a line that begins so. */
+#define SG_NTPCONF_MARK "# BEGIN skewgate"
+
 /* Larger files are refused: no real ntp.conf comes near it. */
 #define SG_NTPCONF_MAX ((size_t)1024 * 1024)
 

@@ -63,26 +63,32 @@ static bool is_systemd(void)
 	return access("/run/systemd/system", F_OK) == 0; /* sd_booted(3) */
 }
 
-/* No ntpd: says which other daemon keeps the time here, and what to do. */
+/* No ntpd: says which other daemon keeps the time here, and what to do. One
+ * that runs counts before one that is merely installed. */
 static int fail_without_ntpd(struct sg_error *error)
 {
-	if (is_running("chronyd") || access("/usr/sbin/chronyd", X_OK) == 0)
+	bool timesyncd = is_running("systemd-timesyn");
+	bool chrony = is_running("chronyd");
+
+	if (!timesyncd && !chrony) {
+		chrony = access("/usr/sbin/chronyd", X_OK) == 0;
+		timesyncd = access("/lib/systemd/systemd-timesyncd", X_OK) == 0;
+	}
+	if (chrony)
 		return sg_fail(
 			error, "chrony-found",
 			"this host keeps its time with chrony, not ntpd; add \"server "
 			"169.254.169.123 prefer iburst minpoll 4 maxpoll 4\" to its "
 			"chrony.conf and restart it, or install ntpsec in its place");
-	if (is_running("systemd-timesyn") ||
-	    access("/lib/systemd/systemd-timesyncd", X_OK) == 0)
+	if (timesyncd)
 		return sg_fail(
 			error, "timesyncd-found",
 			"this host keeps its time with systemd-timesyncd, not ntpd; set "
 			"NTP=169.254.169.123 in /etc/systemd/timesyncd.conf and restart "
 			"it, or install ntpsec in its place");
-	return sg_fail(
-		error, "ntpd-missing",
-		"no ntpd is installed; install the package ntpsec (or ntp) and run "
-		"skewgate setup again");
+	return sg_fail(error, "ntpd-missing",
+	               "no ntpd is installed; install the package ntpsec (or ntp) "
+	               "and run skewgate setup again");
 }
 
 static const struct sg_layout *layout_named(const char *service, size_t length)
