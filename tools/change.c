@@ -87,11 +87,10 @@ static void undo_edit(struct edit *edit, struct report *report)
 	if (!edit->done)
 		return;
 	if (!sg_file_is_unchanged(&edit->file)) {
-		sg_warn(
-			&report->warnings, "config-changed",
-			"%s was changed by somebody else meanwhile and was left as it is; "
-			"look at it",
-			edit->file.path);
+		sg_warn(&report->warnings, "config-changed",
+		        "%s was changed by somebody else meanwhile and was left as it "
+		        "is; look at it",
+		        edit->file.path);
 		return;
 	}
 	if (sg_file_replace(&edit->file, edit->before, edit->before_size, &error) ==
@@ -253,10 +252,10 @@ int change_roll_back(struct change *change, const struct sg_error *reason)
 	explain_death(change, text, sizeof text);
 	change_undo_files(change);
 	if (!change->was_running) {
-		outcome = changed
-		              ? "the old config was put back; ntpd did not run before "
-		                "either"
-		              : "ntpd did not run before either";
+		outcome =
+			changed
+				? "the old config was put back; ntpd did not run before either"
+				: "ntpd did not run before either";
 	} else if (sg_service_restart(&host->service, &host->ntpd, &error) == 0) {
 		report_action(report, "restarted %s on the old config",
 		              host->service.layout->service);

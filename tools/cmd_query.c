@@ -26,12 +26,11 @@ static json_t *answer_json(const struct sg_sntp_answer *answer)
 static void print_answer(const struct sg_sntp_answer *answer)
 {
 	if (answer->usable)
-		printf(
-			"%s: offset %+.6f s, delay %.6f s, stratum %d, root distance %.6f "
-			"s, leap %d\n",
-			answer->address, (double)answer->offset / 1e6,
-			(double)answer->delay / 1e6, answer->stratum,
-			(double)answer->root_distance / 1e6, answer->leap);
+		printf("%s: offset %+.6f s, delay %.6f s, stratum %d, root distance "
+		       "%.6f s, leap %d\n",
+		       answer->address, (double)answer->offset / 1e6,
+		       (double)answer->delay / 1e6, answer->stratum,
+		       (double)answer->root_distance / 1e6, answer->leap);
 	else
 		fprintf(stderr, "skewgate: %s [%s]\n", answer->error.text,
 		        answer->error.code);

@@ -130,8 +130,7 @@ static int carry_out(struct revert *revert)
 		if (!sg_service_may(&revert->host.service, "restart"))
 			sg_warn(&report->warnings, "not-restarted",
 			        "policy-rc.d does not let ntpd be restarted; restart %s "
-			        "when it "
-			        "may be",
+			        "when it may be",
 			        revert->host.service.layout->service);
 		else if (change_restart(&revert->change, &error) != 0)
 			return change_roll_back(&revert->change, &error);
@@ -148,10 +147,9 @@ static int run(struct revert *revert)
 	struct sg_error error = {0};
 
 	if (geteuid() != 0 && revert->root == NULL) {
-		sg_fail(
-			&error, "not-root",
-			"revert edits the host's config and restarts ntpd, so it must run "
-			"as root");
+		sg_fail(&error, "not-root",
+		        "revert edits the host's config and restarts ntpd, so it must "
+		        "run as root");
 		return fail_with(revert, EXIT_INTERNAL, &error);
 	}
 	int code = host_open(&revert->host, revert->root, false, &error);

@@ -42,11 +42,10 @@ static int judge_dhcp(struct setup *setup, struct sg_error *error)
 
 	if (options->override_dhcp && (host->service.layout == NULL ||
 	                               host->service.layout->ignore_dhcp == NULL))
-		return sg_fail(
-			error, "no-dhcp-switch",
-			"--override-dhcp works with ntpsec's own files only; set the "
-			"VPC's DHCP option ntp-servers to %s instead",
-			options->servers[0]);
+		return sg_fail(error, "no-dhcp-switch",
+		               "--override-dhcp works with ntpsec's own files only; "
+		               "set the VPC's DHCP option ntp-servers to %s instead",
+		               options->servers[0]);
 	if (options->override_dhcp || host->dhcp_copy == NULL ||
 	    host->service.layout == NULL)
 		return 0;
@@ -59,17 +58,16 @@ static int judge_dhcp(struct setup *setup, struct sg_error *error)
 	if (!listed)
 		return sg_fail(
 			error, "dhcp-copy",
-			"ntpd does not read %s but %s, which DHCP made and which lacks "
-			"%s; %sset the VPC's DHCP option ntp-servers",
+			"ntpd does not read %s but %s, which DHCP made and which lacks %s; "
+			"%sset the VPC's DHCP option ntp-servers",
 			host->config, host->dhcp_copy, options->servers[0],
 			host->service.layout->ignore_dhcp != NULL
 				? "use --override-dhcp, or "
 				: "");
 	return sg_warn(&setup->report.warnings, "dhcp-copy",
 	               "ntpd reads %s, which DHCP made, and not %s; it names the "
-	               "server "
-	               "as long as DHCP does, use --override-dhcp to depend on it "
-	               "no more",
+	               "server as long as DHCP does, use --override-dhcp to depend "
+	               "on it no more",
 	               host->dhcp_copy, host->config) == 0
 	           ? 0
 	           : sg_fail_memory(error);
@@ -188,8 +186,8 @@ static int dry_run(struct setup *setup)
 		report_action(report, "edit %s", file->path);
 	if (!options->no_restart && options->step != SG_STEP_OFF)
 		report_action(report,
-		              "stop %s, step the clock, start %s, unless the host "
-		              "is synchronised",
+		              "stop %s, step the clock, start %s, unless the host is "
+		              "synchronised",
 		              name, name);
 	else if (!options->no_restart && is_changed(setup))
 		report_action(report, "restart %s", name);
@@ -212,22 +210,16 @@ static int stop_step_start(struct setup *setup, bool *stepped,
 	struct host *host = &setup->host;
 	const char *name = host->service.layout->service;
 	const char *method = "";
-	const char *address = setup->options.servers[0];
 	struct sg_error reason = {0};
 	sg_usec offset = 0;
 
-	for (size_t i = 0; i < setup->proof.answer_count; i++)
-		if (setup->proof.answers[i].usable) {
-			address = setup->proof.answers[i].address;
-			break;
-		}
 	report_step(report, "stopping %s", name);
 	*stepped = sg_service_stop(&host->service, &reason) == 0;
 	if (*stepped) {
 		report_action(report, "stopped %s", name);
 		if (stop_signal == 0)
-			sg_step_clock(setup->options.step, address, &stop_signal, &method,
-			              &reason);
+			sg_step_clock(setup->options.step, proof_address(&setup->proof),
+			              &stop_signal, &method, &reason);
 		*stepped = stop_signal == 0 && proof_measure(&setup->proof, &offset) &&
 		           llabs(offset) <= SYNCHRONISED_OFFSET;
 		if (*stepped)
@@ -320,8 +312,7 @@ static enum need judge_live(struct setup *setup)
 	return proof_has_server(&setup->proof) ? NEED_WAIT : NEED_RESTART;
 }
 
-/* Whether the step is called for: not on a host that is synchronised already.
- */
+/* Whether the step is called for: not where the host is synchronised. */
 static bool wants_step(struct setup *setup)
 {
 	struct sg_error error = {0};
@@ -375,8 +366,7 @@ static int end_without_restart(struct setup *setup)
 	if (!setup->options.no_restart)
 		sg_warn(&report->warnings, "not-restarted",
 		        "policy-rc.d does not let ntpd be restarted; restart %s when "
-		        "it may "
-		        "be",
+		        "it may be",
 		        setup->host.service.layout->service);
 	snprintf(report->summary, sizeof report->summary,
 	         "%s: ntpd was not restarted",
@@ -424,7 +414,8 @@ static int carry_out(struct setup *setup)
 	if (stop_signal != 0)
 		return interrupted(setup);
 	if (need == NEED_NOTHING) {
-		setup->report.synchronised = YES;
+		/* Told not to judge, it does not, though it has just seen it. */
+		setup->report.synchronised = setup->options.wait > 0 ? YES : UNKNOWN;
 		summarise(setup);
 	}
 	return code;
@@ -438,8 +429,7 @@ static int run(struct setup *setup)
 	if (geteuid() != 0 && !options->dry_run && options->root == NULL) {
 		sg_fail(&error, "not-root",
 		        "setup edits the host's config and restarts ntpd, so it must "
-		        "run as "
-		        "root; --dry-run shows what it would do");
+		        "run as root; --dry-run shows what it would do");
 		return fail_with(setup, EXIT_INTERNAL, &error);
 	}
 	int code = host_open(&setup->host, options->root, options->dry_run, &error);

@@ -168,15 +168,14 @@ static int find_in_tree(struct host *host, const char *config,
 {
 	host->service.layout = layout_of(host, config);
 	if (config == NULL && host->service.layout == NULL) {
-		sg_fail(
-			error, "ntpd-missing",
-			"%s has neither /etc/ntpsec/ntp.conf nor /etc/ntp.conf%s; install "
-			"ntpsec (or ntp) there first",
-			host->root_path,
-			exists(host, "/etc/chrony.conf") ||
-					exists(host, "/etc/chrony/chrony.conf")
-				? ", but chrony"
-				: "");
+		sg_fail(error, "ntpd-missing",
+		        "%s has neither /etc/ntpsec/ntp.conf nor /etc/ntp.conf%s; "
+		        "install ntpsec (or ntp) there first",
+		        host->root_path,
+		        exists(host, "/etc/chrony.conf") ||
+		                exists(host, "/etc/chrony/chrony.conf")
+		            ? ", but chrony"
+		            : "");
 		return EXIT_NO_NTPD;
 	}
 	host->config =

@@ -52,11 +52,17 @@ int proof_preflight(struct proof *proof, struct report *report,
 	return 0;
 }
 
-bool proof_measure(const struct proof *proof, sg_usec *offset)
+const char *proof_address(const struct proof *proof)
 {
 	const struct sg_sntp_answer *best = best_answer(proof);
+
+	return best != NULL ? best->address : proof->servers[0];
+}
+
+bool proof_measure(const struct proof *proof, sg_usec *offset)
+{
 	struct sg_sntp_answer answers[SG_MAX_ADDRESSES];
-	const char *address = best != NULL ? best->address : proof->servers[0];
+	const char *address = proof_address(proof);
 
 	if (sg_sntp_query(&address, 1, &sg_sntp_defaults, answers) < 1 ||
 	    !answers[0].usable)
@@ -93,23 +99,20 @@ static int test_word(struct proof *proof, const struct sg_ntpq *ntpq,
                      struct sg_error *error)
 {
 	if (ntpq->selected[0] == '\0')
-		return sg_fail(
-			error, "not-synchronised",
-			"ntpd runs but has not selected a source; it may need longer "
-			"(--wait), look at \"ntpq -pn\"");
+		return sg_fail(error, "not-synchronised",
+		               "ntpd runs but has not selected a source; it may need "
+		               "longer (--wait), look at \"ntpq -pn\"");
 	if (!is_ours(proof, ntpq->selected))
-		return sg_fail(
-			error, "not-synchronised",
-			"ntpd follows %s, which was not asked for; use --exclusive to "
-			"disable the other sources",
-			ntpq->selected);
+		return sg_fail(error, "not-synchronised",
+		               "ntpd follows %s, which was not asked for; use "
+		               "--exclusive to disable the other sources",
+		               ntpq->selected);
 	if (ntpq->leap == 3)
-		return sg_fail(
-			error, "not-synchronised",
-			"ntpd has selected %s but says that the clock is not "
-			"synchronised (leap 11); it may need longer, or may not be "
-			"allowed to set the clock",
-			ntpq->selected);
+		return sg_fail(error, "not-synchronised",
+		               "ntpd has selected %s but says that the clock is not "
+		               "synchronised (leap 11); it may need longer, or may not "
+		               "be allowed to set the clock",
+		               ntpq->selected);
 	return 0;
 }
 
@@ -128,8 +131,8 @@ static int test_measurement(const char *address, struct report *report,
 	if (llabs(answers[0].offset) > SYNCHRONISED_OFFSET)
 		return sg_fail(
 			error, "not-synchronised",
-			"ntpd has selected %s, but this host is still off by %+.3f s; "
-			"use --step, and see whether ntpd may set the clock",
+			"ntpd has selected %s, but this host is still off by %+.3f s; use "
+			"--step, and see whether ntpd may set the clock",
 			address, (double)answers[0].offset / 1e6);
 	return 0;
 }

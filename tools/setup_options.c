@@ -53,9 +53,8 @@ static const struct option long_options[] = {
 static bool is_server_name(const char *name)
 {
 	return name[0] != '\0' && name[0] != '-' && strlen(name) <= MAX_NAME &&
-	       name[strspn(name,
-	                   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	                   "0123456789.:-")] == '\0';
+	       name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw"
+	                         "xyz0123456789.:-")] == '\0';
 }
 
 static int add_server(struct setup_options *options, const char *name,

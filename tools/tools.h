@@ -259,6 +259,9 @@ enum answer proof_await(struct proof *proof, const struct sg_process *process,
                         sg_usec limit, struct report *report,
                         struct sg_error *error);
 
+/* The address that answered usably, the first of several; else a server. */
+const char *proof_address(const struct proof *proof);
+
 /* Measures the offset to the server that answered best; false: it is silent. */
 bool proof_measure(const struct proof *proof, sg_usec *offset);
 

@@ -194,11 +194,10 @@ int sg_file_read(int root, const char *path, size_t limit, struct sg_file *file,
 	}
 	found.bytes = read_all(descriptor, limit, &found.size);
 	if (found.bytes == NULL && errno == EFBIG)
-		return sg_fail(
-			error, "file-too-big",
-			"%s is larger than %zu bytes, which no ntp.conf is; name the "
-			"right file",
-			path, limit);
+		return sg_fail(error, "file-too-big",
+		               "%s is larger than %zu bytes, which no ntp.conf is; "
+		               "name the right file",
+		               path, limit);
 	if (found.bytes == NULL)
 		return fail_to_read(path, error);
 	*file = found;
@@ -341,8 +340,8 @@ static int fail_to_write(const char *path, struct sg_error *error)
 	if (errno == EBUSY)
 		return sg_fail(
 			error, "file-not-replaceable",
-			"%s cannot be replaced by a rename, it is a mount point; mount "
-			"its directory instead, or edit the file outside",
+			"%s cannot be replaced by a rename, it is a mount point; mount its "
+		    "directory instead, or edit the file outside",
 			path);
 	return sg_fail(error, "file-unwritable",
 	               "%s cannot be written: %s; nothing was changed", path,
@@ -378,11 +377,10 @@ int sg_file_replace(struct sg_file *file, const char *bytes, size_t size,
 	}
 	if (!sg_file_is_unchanged(file)) {
 		unlinkat(file->directory, temporary, 0);
-		return sg_fail(
-			error, "file-changed",
-			"%s was changed by somebody else meanwhile; it was left as it "
-			"is, run skewgate again",
-			file->path);
+		return sg_fail(error, "file-changed",
+		               "%s was changed by somebody else meanwhile; it was left "
+		               "as it is, run skewgate again",
+		               file->path);
 	}
 	if (renameat(file->directory, temporary, file->directory, file->name) !=
 	    0) {
@@ -396,11 +394,10 @@ int sg_file_replace(struct sg_file *file, const char *bytes, size_t size,
 	file->size = size;
 	file->status = status;
 	if (fsync(file->directory) != 0)
-		return sg_fail(
-			error, "file-not-synced",
-			"the directory of %s cannot be synced: %s; a crash may undo the "
-			"change",
-			file->path, strerror(errno));
+		return sg_fail(error, "file-not-synced",
+		               "the directory of %s cannot be synced: %s; a crash may "
+		               "undo the change",
+		               file->path, strerror(errno));
 	return 0;
 }
 

@@ -121,11 +121,10 @@ int sg_lines_parse(struct augeas *augeas, const char *file, const char *text,
 
 	*lines = (struct sg_lines){0};
 	if (strlen(text) != size)
-		return sg_fail(
-			error, "config-not-text",
-			"%s is not text: it has a NUL byte at offset %zu; name the "
-			"right file",
-			file, strlen(text));
+		return sg_fail(error, "config-not-text",
+		               "%s is not text: it has a NUL byte at offset %zu; name "
+		               "the right file",
+		               file, strlen(text));
 	for (size_t i = 0; i < size; i++)
 		newlines += text[i] == '\n';
 

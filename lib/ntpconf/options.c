@@ -38,15 +38,13 @@ static int check_option(const char *word, const char *number, bool *used,
 		               word, known_options[i].highest);
 	}
 	if (strcmp(word, "noselect") == 0)
-		return sg_fail(
-			error, "bad-server-options",
-			"--server-options: noselect would make ntpd never follow the "
-			"server; leave it out");
+		return sg_fail(error, "bad-server-options",
+		               "--server-options: noselect would make ntpd never "
+		               "follow the server; leave it out");
 	return sg_fail(
 		error, "bad-server-options",
-		"--server-options: ntpd drops a line with the word \"%s\"; known "
-		"are burst, iburst, prefer, true, minpoll N, maxpoll N, version "
-		"N, key N",
+		"--server-options: ntpd drops a line with the word \"%s\"; known are "
+	    "burst, iburst, prefer, true, minpoll N, maxpoll N, version N, key N",
 		word);
 }
 
@@ -62,10 +60,9 @@ int sg_ntpconf_check_options(const char *options, struct sg_error *error)
 		               "--server-options is longer than %d bytes", MAX_OPTIONS);
 	for (const char *byte = options; *byte != '\0'; byte++)
 		if ((unsigned char)*byte < ' ' || *byte == 127)
-			return sg_fail(
-				error, "bad-server-options",
-				"--server-options holds a control character; only words "
-				"and blanks can stand on the server line");
+			return sg_fail(error, "bad-server-options",
+			               "--server-options holds a control character; only "
+			               "words and blanks can stand on the server line");
 
 	char *word = strtok_r(copy, " ", &rest);
 	while (word != NULL) {

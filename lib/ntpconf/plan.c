@@ -109,11 +109,10 @@ static int add_restrictions(const struct sg_survey *survey,
 		if (!(found.effects & SG_DROPS_REPLIES))
 			continue;
 		if (found.own)
-			return sg_fail(
-				error, "own-restrict",
-				"%s:%zu: this line makes ntpd drop the replies of %s; "
-				"remove ignore, noserve and notrust from it",
-				found.line->file, found.line->number, server);
+			return sg_fail(error, "own-restrict",
+			               "%s:%zu: this line makes ntpd drop the replies of "
+			               "%s; remove ignore, noserve and notrust from it",
+			               found.line->file, found.line->number, server);
 		if (sg_texts_add(body, "restrict %s nomodify noquery", server) != 0)
 			return sg_fail_memory(error);
 	}
@@ -122,12 +121,11 @@ static int add_restrictions(const struct sg_survey *survey,
 		"127.0.0.1", false, survey->active, survey->active_count);
 	int failed = 0;
 	if (local.own && (local.effects & SG_DROPS_QUERIES))
-		failed = sg_warn(
-			&plan->warnings, "localhost-noquery",
-			"%s:%zu: this line keeps ntpq on this host from asking ntpd, "
-			"so that nobody can tell whether it is synchronised; remove "
-			"ignore and noquery from it",
-			local.line->file, local.line->number);
+		failed = sg_warn(&plan->warnings, "localhost-noquery",
+		                 "%s:%zu: this line keeps ntpq on this host from "
+		                 "asking ntpd, so that nobody can tell whether it is "
+		                 "synchronised; remove ignore and noquery from it",
+		                 local.line->file, local.line->number);
 	else if (local.line == NULL || (local.effects & SG_DROPS_QUERIES))
 		failed = sg_texts_add(body, "restrict 127.0.0.1");
 	return failed == 0 ? 0 : sg_fail_memory(error);
@@ -149,13 +147,13 @@ static int compose_block(const struct sg_survey *survey,
 		*position = new_position(survey);
 	const struct sg_line *raised = raiser(survey, *position, limit);
 	if (raised != NULL)
-		return sg_fail(
-			error, "minsane-raised",
-			"%s:%zu: this line is read after skewgate's block and raises "
-			"minsane above %zu, so that ntpd would never follow %zu "
-			"server%s; remove minsane from it",
-			raised->file, raised->number, request->server_count,
-			request->server_count, request->server_count > 1 ? "s" : "");
+		return sg_fail(error, "minsane-raised",
+		               "%s:%zu: this line is read after skewgate's block and "
+		               "raises minsane above %zu, so that ntpd would never "
+		               "follow %zu server%s; remove minsane from it",
+		               raised->file, raised->number, request->server_count,
+		               request->server_count,
+		               request->server_count > 1 ? "s" : "");
 
 	failed = add_servers(survey, request, plan, &body, error);
 	if (failed == 0 && minsane(survey) > limit &&

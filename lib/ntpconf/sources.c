@@ -108,21 +108,19 @@ int sg_judge_own_line(const struct sg_line *line,
                       struct sg_ntpconf_plan *plan, struct sg_error *error)
 {
 	if (has_option(line, "noselect", NULL))
-		return sg_fail(
-			error, "own-line-noselect",
-			"%s:%zu: this line for %s carries noselect, so ntpd would "
-			"never follow it; remove that word, or the line",
-			line->file, line->number, sg_line_source(line));
+		return sg_fail(error, "own-line-noselect",
+		               "%s:%zu: this line for %s carries noselect, so ntpd "
+		               "would never follow it; remove that word, or the line",
+		               line->file, line->number, sg_line_source(line));
 	sg_auto_free char *missing = missing_options(line, request->server_options);
 	if (missing == NULL)
 		return sg_fail_memory(error);
 	if (missing[0] == '\0')
 		return 0;
-	return sg_warn(
-			   &plan->warnings, "own-line-options",
-			   "%s:%zu: your own line for %s is kept, but lacks%s; add it, or "
-			   "remove the line and run skewgate setup again",
-			   line->file, line->number, sg_line_source(line), missing) == 0
+	return sg_warn(&plan->warnings, "own-line-options",
+	               "%s:%zu: your own line for %s is kept, but lacks%s; add it, "
+	               "or remove the line and run skewgate setup again",
+	               line->file, line->number, sg_line_source(line), missing) == 0
 	           ? 0
 	           : sg_fail_memory(error);
 }
@@ -213,23 +211,20 @@ int sg_judge_sources(const struct sg_survey *survey,
 		            "%s; run skewgate setup --exclusive to disable them",
 		            mixed);
 	if (request->exclusive && included != NULL)
-		failed |=
-			sg_warn(&plan->warnings, "included-sources",
-		            "--exclusive does not edit included files; disable these "
-		            "lines there: %s",
-		            included);
+		failed |= sg_warn(&plan->warnings, "included-sources",
+		                  "--exclusive does not edit included files; disable "
+		                  "these lines there: %s",
+		                  included);
 	if (request->exclusive && clocks != NULL)
-		failed |= sg_warn(
-			&plan->warnings, "reference-clock",
-			"a reference clock was left in place: %s; remove it if this "
-			"host has no such device",
-			clocks);
+		failed |= sg_warn(&plan->warnings, "reference-clock",
+		                  "a reference clock was left in place: %s; remove it "
+		                  "if this host has no such device",
+		                  clocks);
 	if (is_named(survey, request, SG_AMAZON_IPV4) &&
 	    is_named(survey, request, SG_AMAZON_IPV6))
-		failed |=
-			sg_warn(&plan->warnings, "both-endpoints",
-		            "%s and %s are the same clock, which would outvote others; "
-		            "keep one of them",
-		            SG_AMAZON_IPV4, SG_AMAZON_IPV6);
+		failed |= sg_warn(&plan->warnings, "both-endpoints",
+		                  "%s and %s are the same clock, which would outvote "
+		                  "others; keep one of them",
+		                  SG_AMAZON_IPV4, SG_AMAZON_IPV6);
 	return failed;
 }

@@ -43,25 +43,23 @@ static int find_block(const struct sg_lines *lines, struct sg_block *block,
 
 		if (sg_line_starts_with(line, SG_NTPCONF_MARK)) {
 			if (block->first != SG_NOWHERE)
-				return sg_fail(
-					error, "block-doubled",
-					"%s:%zu: a second block of skewgate begins here; remove "
-					"one of the two",
-					line->file, line->number);
+				return sg_fail(error, "block-doubled",
+				               "%s:%zu: a second block of skewgate begins "
+				               "here; remove one of the two",
+				               line->file, line->number);
 			block->first = i;
 		} else if (sg_line_starts_with(line, SG_END_MARK)) {
 			if (!inside)
-				return sg_fail(
-					error, "block-damaged",
-					"%s:%zu: skewgate's block ends here but does not begin; "
-					"remove what is left of it",
-					line->file, line->number);
+				return sg_fail(error, "block-damaged",
+				               "%s:%zu: skewgate's block ends here but does "
+				               "not begin; remove what is left of it",
+				               line->file, line->number);
 			block->last = i;
 		} else if (inside && !is_block_line(line)) {
 			return sg_fail(
 				error, "block-damaged",
-				"%s:%zu: this line stands inside skewgate's block but is "
-				"not skewgate's; move it out, or restore the line \"%s\"",
+				"%s:%zu: this line stands inside skewgate's block but is not "
+			    "skewgate's; move it out, or restore the line \"%s\"",
 				line->file, line->number, SG_END_MARK);
 		}
 	}

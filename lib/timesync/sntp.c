@@ -172,17 +172,15 @@ static int judge_reply(const struct reply *reply, const char *address,
                        struct sg_error *error)
 {
 	if (reply->stratum == 0)
-		return sg_fail(
-			error, "kiss-of-death",
-			"%s sent the kiss code %s: it does not serve this host now; "
-			"ask less often, or another server",
-			address, reply->kiss);
+		return sg_fail(error, "kiss-of-death",
+		               "%s sent the kiss code %s: it does not serve this host "
+		               "now; ask less often, or another server",
+		               address, reply->kiss);
 	if (reply->leap == LEAP_UNKNOWN || reply->stratum > MAX_STRATUM)
-		return sg_fail(
-			error, "not-synchronised",
-			"%s says that it is not synchronised itself (leap %d, stratum "
-			"%d); use another server",
-			address, reply->leap, reply->stratum);
+		return sg_fail(error, "not-synchronised",
+		               "%s says that it is not synchronised itself (leap %d, "
+		               "stratum %d); use another server",
+		               address, reply->leap, reply->stratum);
 	if (reply->version < 3 || reply->version > 4 || reply->received == 0 ||
 	    reply->transmitted == 0 ||
 	    ntp_difference(reply->transmitted, reply->received) < 0)
@@ -211,8 +209,7 @@ static void take_sample(struct exchange *exchange, const struct reply *reply,
 	if (distance > MAX_ROOT_DISTANCE) {
 		sg_fail(&answer->error, "too-distant",
 		        "%s may be off by %.1f s (root distance), ntpd would not "
-		        "follow it; "
-		        "use another server",
+		        "follow it; use another server",
 		        answer->address, (double)distance / 1e6);
 		return;
 	}
@@ -280,11 +277,10 @@ static void read_reply(struct exchange *exchange)
 	parse_reply(packet, &reply);
 	if (!exchange->waiting || reply.mode != SERVER_MODE ||
 	    reply.origin != exchange->cookie) {
-		sg_fail(
-			&answer->error, "bad-reply",
-			"%s sent a reply to another question (its origin time stamp is not "
-			"ours); is somebody in between?",
-			answer->address);
+		sg_fail(&answer->error, "bad-reply",
+		        "%s sent a reply to another question (its origin time stamp is "
+		        "not ours); is somebody in between?",
+		        answer->address);
 		return; /* the true reply may still come */
 	}
 	exchange->waiting = false;
@@ -384,11 +380,10 @@ static void begin(const char *server, const struct addrinfo *address,
 		        "%s cannot be reached: %s; is this host on that network?",
 		        answer->address, strerror(errno));
 	else
-		sg_fail(
-			&answer->error, "no-answer",
-			"%s did not answer; is it reachable from here, and is UDP port 123 "
-			"open?",
-			answer->address);
+		sg_fail(&answer->error, "no-answer",
+		        "%s did not answer; is it reachable from here, and is UDP port "
+		        "123 open?",
+		        answer->address);
 }
 
 /* Adds the server's addresses, as far as there is room. */
