@@ -76,7 +76,9 @@ int cmd_query(int argc, char **argv)
 		failed = print_json(array);
 	else
 		failed = fflush(stdout);
-	if (failed != 0)
+	if (failed != 0) {
+		fputs("skewgate: the answer could not be written\n", stderr);
 		return EXIT_INTERNAL;
+	}
 	return any ? EXIT_DONE : EXIT_NO_ANSWER;
 }

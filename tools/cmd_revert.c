@@ -107,7 +107,7 @@ static int fail_with(struct revert *revert, int code,
                      const struct sg_error *error)
 {
 	revert->report.error = *error;
-	return code;
+	return strcmp(error->code, "internal") == 0 ? EXIT_INTERNAL : code;
 }
 
 static int carry_out(struct revert *revert)

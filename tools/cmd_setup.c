@@ -21,12 +21,12 @@ struct setup {
 
 /* ---- the plan ----------------------------------------------------------- */
 
-/* The report's error, for an exit code. */
+/* The report's error, for an exit code; an internal one has its own. */
 static int fail_with(struct setup *setup, int code,
                      const struct sg_error *error)
 {
 	setup->report.error = *error;
-	return code;
+	return strcmp(error->code, "internal") == 0 ? EXIT_INTERNAL : code;
 }
 
 /*
@@ -309,7 +309,10 @@ static enum need judge_live(struct setup *setup)
 	report_step(&setup->report, "not synchronised yet: %s", error.text);
 	if (setup->options.step != SG_STEP_OFF)
 		return NEED_RESTART;
-	return proof_has_server(&setup->proof) ? NEED_WAIT : NEED_RESTART;
+	/* Without ntpq nobody can tell; a restart would not help that. */
+	sg_auto_free char *ntpq = sg_command_find("ntpq");
+	return ntpq == NULL || proof_has_server(&setup->proof) ? NEED_WAIT
+	                                                       : NEED_RESTART;
 }
 
 /* Whether the step is called for: not where the host is synchronised. */

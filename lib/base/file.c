@@ -341,7 +341,7 @@ static int fail_to_write(const char *path, struct sg_error *error)
 		return sg_fail(
 			error, "file-not-replaceable",
 			"%s cannot be replaced by a rename, it is a mount point; mount its "
-		    "directory instead, or edit the file outside",
+			"directory instead, or edit the file outside",
 			path);
 	return sg_fail(error, "file-unwritable",
 	               "%s cannot be written: %s; nothing was changed", path,

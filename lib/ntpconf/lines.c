@@ -18,6 +18,13 @@ void sg_cleanup_augeas(struct augeas **augeas)
 		aug_close(*augeas);
 }
 
+static const char *lens_directory(void)
+{
+	const char *lenses = secure_getenv("SKEWGATE_LENSES");
+
+	return lenses != NULL ? lenses : SG_LENS_DIR;
+}
+
 static int fail_augeas(struct augeas *augeas, struct sg_error *error)
 {
 	const char *details = augeas == NULL ? NULL : aug_error_details(augeas);
@@ -30,14 +37,13 @@ static int fail_augeas(struct augeas *augeas, struct sg_error *error)
 		error, "internal",
 		"Augeas failed: %s%s%s; is skewgate_ntp.aug installed in %s?", message,
 		details != NULL ? ": " : "", details != NULL ? details : "",
-		SG_LENS_DIR);
+		lens_directory());
 }
 
 struct augeas *sg_lines_open(struct sg_error *error)
 {
-	const char *lenses = secure_getenv("SKEWGATE_LENSES");
 	struct augeas *augeas = aug_init(
-		NULL, lenses != NULL ? lenses : SG_LENS_DIR,
+		NULL, lens_directory(),
 		AUG_NO_STDINC | AUG_NO_LOAD | AUG_NO_MODL_AUTOLOAD | AUG_NO_ERR_CLOSE);
 
 	if (augeas == NULL)

@@ -44,7 +44,7 @@ static int check_option(const char *word, const char *number, bool *used,
 	return sg_fail(
 		error, "bad-server-options",
 		"--server-options: ntpd drops a line with the word \"%s\"; known are "
-	    "burst, iburst, prefer, true, minpoll N, maxpoll N, version N, key N",
+		"burst, iburst, prefer, true, minpoll N, maxpoll N, version N, key N",
 		word);
 }
 

@@ -59,7 +59,7 @@ static int find_block(const struct sg_lines *lines, struct sg_block *block,
 			return sg_fail(
 				error, "block-damaged",
 				"%s:%zu: this line stands inside skewgate's block but is not "
-			    "skewgate's; move it out, or restore the line \"%s\"",
+				"skewgate's; move it out, or restore the line \"%s\"",
 				line->file, line->number, SG_END_MARK);
 		}
 	}

@@ -78,14 +78,14 @@ static int fail_without_ntpd(struct sg_error *error)
 		return sg_fail(
 			error, "chrony-found",
 			"this host keeps its time with chrony, not ntpd; add \"server "
-		    "169.254.169.123 prefer iburst minpoll 4 maxpoll 4\" to its "
-		    "chrony.conf and restart it, or install ntpsec in its place");
+			"169.254.169.123 prefer iburst minpoll 4 maxpoll 4\" to its "
+			"chrony.conf and restart it, or install ntpsec in its place");
 	if (timesyncd)
 		return sg_fail(
 			error, "timesyncd-found",
 			"this host keeps its time with systemd-timesyncd, not ntpd; set "
-		    "NTP=169.254.169.123 in /etc/systemd/timesyncd.conf and restart "
-		    "it, or install ntpsec in its place");
+			"NTP=169.254.169.123 in /etc/systemd/timesyncd.conf and restart "
+			"it, or install ntpsec in its place");
 	return sg_fail(error, "ntpd-missing",
 	               "no ntpd is installed; install the package ntpsec (or ntp) "
 	               "and run skewgate setup again");
@@ -187,7 +187,7 @@ static int find_unit(struct sg_service *service, struct sg_error *error)
 		return sg_fail(
 			error, "ntpd-masked",
 			"%s.service is masked, so that ntpd may not run; allow it with "
-		    "\"systemctl unmask %s\" and run skewgate setup again",
+			"\"systemctl unmask %s\" and run skewgate setup again",
 			masked, masked);
 	return sg_fail(error, "service-missing",
 	               "ntpd is installed, but systemd has no ntpsec, ntp or ntpd "
@@ -222,7 +222,7 @@ static int find_script(struct sg_service *service, struct sg_error *error)
 	return sg_fail(
 		error, "service-missing",
 		"ntpd is installed, but /etc/init.d has no ntpsec, ntp or ntpd; use "
-	    "--config FILE --no-restart, and restart it yourself");
+		"--config FILE --no-restart, and restart it yourself");
 }
 
 int sg_service_find(struct sg_service *service, struct sg_error *error)

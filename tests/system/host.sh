@@ -16,7 +16,6 @@ fail() {
 	echo "failed: $*"
 	[ -s /tmp/out ] && sed 's/^/stdout: /' /tmp/out
 	[ -s /tmp/err ] && sed 's/^/stderr: /' /tmp/err
-	[ -s /tmp/json ] && sed 's/^/json: /' /tmp/json
 	exit 1
 }
 
