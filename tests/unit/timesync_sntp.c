@@ -234,6 +234,48 @@ static void test_scripts(void **state)
 	}
 }
 
+/* A request tells nothing of this host: neither its time nor its state. */
+static void test_requests_are_bare(void **state)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t length = sizeof address;
+	struct sg_sntp_options options = {.samples = 2, .limit = 2 * SG_SECOND};
+	const char *const server = "127.0.0.1";
+	unsigned char cookies[2][8];
+	int opened = socket(AF_INET, SOCK_DGRAM, 0);
+
+	(void)state;
+	assert_int_equal(bind(opened, (struct sockaddr *)&address, length), 0);
+	assert_int_equal(getsockname(opened, (struct sockaddr *)&address, &length),
+	                 0);
+	options.port = ntohs(address.sin_port);
+	pid_t child = fork();
+	if (child == 0) {
+		struct sg_sntp_answer answers[SG_MAX_ADDRESSES];
+
+		sg_sntp_query(&server, 1, &options, answers);
+		_exit(0);
+	}
+	for (int i = 0; i < 2; i++) {
+		static const unsigned char nothing[39];
+		unsigned char request[64];
+		uint64_t now = ntp_time(sg_time_now());
+
+		assert_int_equal(recv(opened, request, sizeof request, 0), 48);
+		assert_int_equal(request[0], 4 << 3 | 3); /* version 4, client */
+		assert_memory_equal(request + 1, nothing, sizeof nothing);
+		memcpy(cookies[i], request + 40, sizeof cookies[i]);
+		/* Not the time, to the second. */
+		assert_memory_not_equal(cookies[i], &now, 4);
+	}
+	assert_memory_not_equal(cookies[0], cookies[1], sizeof cookies[0]);
+	close(opened);
+	waitpid(child, NULL, 0);
+}
+
 static void test_nobody_there(void **state)
 {
 	const struct script nobody = {GOOD};
@@ -271,6 +313,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_scripts),
+		cmocka_unit_test(test_requests_are_bare),
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_limit_is_shared),
 	};
