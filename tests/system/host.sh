@@ -139,8 +139,13 @@ expect_other_ntpd() {
 
 # The proof by other means than skewgate's own.
 expect_following() {
-	ntpq -pn | grep -q "^\*$server " || fail 'ntpq shows no * on the server'
-	ntpq -c 'rv 0 leap' | grep -q 'leap=00' || fail 'leap is not 00'
+	shows_star "$server" || fail 'ntpq shows no * on the server'
+	[[ $(ntpq -c 'rv 0 leap' 127.0.0.1) == *leap=00* ]] || fail 'leap is not 00'
+}
+
+# Whether ntpq marks the address as the one that ntpd follows.
+shows_star() {
+	[[ $(ntpq -pnw 127.0.0.1) == *$'\n*'"$1"* ]]
 }
 
 # No temporary file was left beside the config.
