@@ -173,7 +173,8 @@ char *change_diff(const struct sg_file *file, const char *text, size_t size,
 		sg_fail_memory(error);
 		return NULL;
 	}
-	/* Not /dev/fd: the program opens them as files, from the start. */
+	/* The program inherits the descriptors, and finds them under its own self.
+	 */
 	snprintf(old_path, sizeof old_path, "/proc/self/fd/%d", old);
 	snprintf(new_path, sizeof new_path, "/proc/self/fd/%d", new);
 	const char *const arguments[] = {"diff", "--text", "-u",     label,
@@ -239,34 +240,42 @@ static void explain_death(struct change *change, char *text, size_t size)
 	         log);
 }
 
+/* How the host is left after a rollback; starts ntpd again if it ran before. */
+static const char *describe_rollback(struct change *change, bool changed)
+{
+	struct host *host = change->host;
+	struct sg_error error = {0};
+	bool left = change->config.done; /* somebody else has changed it since */
+
+	if (!change->was_running)
+		return changed ? "the old config was put back; ntpd did not run before "
+		                 "either"
+		               : "ntpd did not run before either";
+	if (sg_service_restart(&host->service, &host->ntpd, &error) == 0) {
+		report_action(change->report, "restarted %s",
+		              host->service.layout->service);
+		return left ? "the config was left as somebody else has made it, and "
+		              "ntpd runs on it"
+		       : changed ? "the old config was put back, and ntpd runs on it"
+		                 : "nothing was changed, and ntpd runs again";
+	}
+	return left ? "the config was left as somebody else has made it, and ntpd "
+	              "does not run on it"
+	       : changed ? "the old config was put back, but ntpd does not run on "
+	                   "that either"
+	                 : "nothing was changed, and ntpd does not run any more";
+}
+
 int change_roll_back(struct change *change, const struct sg_error *reason)
 {
 	struct report *report = change->report;
-	struct host *host = change->host;
 	bool changed = change->config.done || change->defaults.done;
-	const char *outcome = "nothing had been changed";
-	struct sg_error error = {0};
 	char text[SG_TEXT_SIZE];
 
 	snprintf(text, sizeof text, "%.400s", reason->text);
 	explain_death(change, text, sizeof text);
 	change_undo_files(change);
-	if (!change->was_running) {
-		outcome =
-			changed
-				? "the old config was put back; ntpd did not run before either"
-				: "ntpd did not run before either";
-	} else if (sg_service_restart(&host->service, &host->ntpd, &error) == 0) {
-		report_action(report, "restarted %s on the old config",
-		              host->service.layout->service);
-		if (changed)
-			outcome = "the old config was put back, and ntpd runs on it";
-	} else {
-		outcome = changed
-		              ? "the old config was put back, but ntpd does not run on "
-		                "that either"
-		              : "and it does not start again; nothing had been changed";
-	}
+	const char *outcome = describe_rollback(change, changed);
 	/* What was measured and proved was another process. */
 	report->after_known = false;
 	report->synchronised = UNKNOWN;

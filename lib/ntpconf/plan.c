@@ -141,9 +141,9 @@ static int compose_block(const struct sg_survey *survey,
 	struct sg_texts body = {0};
 	int failed = 0;
 
-	*position = survey->block.first != SG_NOWHERE ? survey->block.first
-	                                              : new_position(survey);
-	if (raiser(survey, *position, limit) != NULL)
+	/* A block stays where it is, as long as it works there. */
+	*position = survey->block.first;
+	if (*position >= survey->end || raiser(survey, *position, limit) != NULL)
 		*position = new_position(survey);
 	const struct sg_line *raised = raiser(survey, *position, limit);
 	if (raised != NULL)
@@ -182,8 +182,7 @@ static int compose_block(const struct sg_survey *survey,
 
 /* ---- the text ----------------------------------------------------------- */
 
-/* Writes a line that is known to end, whether or not the file's last one did.
- */
+/* Writes a line, and its end where the file's last one has none. */
 static void write_line(FILE *out, const char *bytes, size_t size)
 {
 	fwrite(bytes, 1, size, out);
@@ -260,7 +259,7 @@ int sg_ntpconf_plan(const char *name, const char *text, size_t size,
 	return finish_text(out, &survey.main, text, size, plan, error);
 }
 
-/* ---- the undoing, and what else the text names -------------------------- */
+/* ---- the undoing -------------------------------------------------------- */
 
 int sg_ntpconf_plan_revert(const char *name, const char *text, size_t size,
                            struct sg_ntpconf_plan *plan, struct sg_error *error)

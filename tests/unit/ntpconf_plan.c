@@ -113,6 +113,11 @@ static const struct scenario scenarios[] = {
 		.after = LOCAL "tos minsane 3\n" BEGIN SERVER MINSANE END,
 	},
 	{
+		.name = "it moves when the reading ends before it",
+		.before = LOCAL "end\n" BEGIN SERVER END,
+		.after = LOCAL BEGIN SERVER END "end\n",
+	},
+	{
 		.name = "a block without an end",
 		.before = "x\n" BEGIN SERVER,
 		.error = "block-damaged",
