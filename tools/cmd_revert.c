@@ -4,7 +4,6 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* One run, from options to report. */
 struct revert {
@@ -146,13 +145,8 @@ static int run(struct revert *revert)
 {
 	struct sg_error error = {0};
 
-	if (geteuid() != 0 && revert->root == NULL) {
-		sg_fail(&error, "not-root",
-		        "revert edits the host's config and restarts ntpd, so it must "
-		        "run as root");
-		return fail_with(revert, EXIT_INTERNAL, &error);
-	}
-	int code = host_open(&revert->host, revert->root, false, &error);
+	int code = host_open(&revert->host, revert->root, revert->config,
+	                     !revert->no_restart, false, &error);
 	if (code == EXIT_DONE)
 		code = host_find(&revert->host, revert->config, !revert->no_restart,
 		                 &error);

@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* One run, from options to report. */
 struct setup {
@@ -429,13 +428,8 @@ static int run(struct setup *setup)
 	const struct setup_options *options = &setup->options;
 	struct sg_error error = {0};
 
-	if (geteuid() != 0 && !options->dry_run && options->root == NULL) {
-		sg_fail(&error, "not-root",
-		        "setup edits the host's config and restarts ntpd, so it must "
-		        "run as root; --dry-run shows what it would do");
-		return fail_with(setup, EXIT_INTERNAL, &error);
-	}
-	int code = host_open(&setup->host, options->root, options->dry_run, &error);
+	int code = host_open(&setup->host, options->root, options->config,
+	                     !options->no_restart, options->dry_run, &error);
 	if (code == EXIT_DONE)
 		code = host_find(&setup->host, options->config, !options->no_restart,
 		                 &error);

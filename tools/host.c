@@ -21,11 +21,54 @@
 #define MAX_DEPTH 5
 #define MAX_INCLUDED 64
 
-int host_open(struct host *host, const char *root_path, bool dry,
-              struct sg_error *error)
+/* What to lock: the tree of an image itself, so that nothing is left in it; the
+ * folder of a user's own config; else the one lock of the host. */
+static int open_lock(const struct host *host, const char *config)
+{
+	sg_auto_free char *copy = config == NULL ? NULL : strdup(config);
+
+	if (host->root_path != NULL)
+		return fcntl(host->root, F_DUPFD_CLOEXEC, 0);
+	if (geteuid() != 0 && copy != NULL)
+		return open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return open(LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+static int take_lock(struct host *host, const char *config,
+                     struct sg_error *error)
+{
+	const char *name = host->root_path != NULL ? host->root_path
+	                   : geteuid() != 0        ? config
+	                                           : LOCK_FILE;
+
+	host->lock = open_lock(host, config);
+	if (host->lock >= 0 && flock(host->lock, LOCK_EX | LOCK_NB) == 0)
+		return EXIT_DONE;
+	if (errno == EWOULDBLOCK) {
+		sg_fail(error, "locked",
+		        "another run of skewgate holds %s; wait until it has ended",
+		        name);
+		return EXIT_LOCKED;
+	}
+	sg_fail(error, "internal", "the lock for %s cannot be taken: %s", name,
+	        strerror(errno));
+	return EXIT_INTERNAL;
+}
+
+int host_open(struct host *host, const char *root_path, const char *config,
+              bool restarts, bool dry, struct sg_error *error)
 {
 	*host = NO_HOST;
 	host->root_path = root_path;
+	/* Who edits a tree, or a file of their own, needs no more than that. */
+	if (geteuid() != 0 && !dry && root_path == NULL &&
+	    (restarts || config == NULL)) {
+		sg_fail(
+			error, "not-root",
+			"this edits the host's config and restarts ntpd, so it must run "
+			"as root");
+		return EXIT_INTERNAL;
+	}
 	if (root_path != NULL) {
 		host->root = open(root_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (host->root < 0) {
@@ -34,24 +77,7 @@ int host_open(struct host *host, const char *root_path, bool dry,
 			return EXIT_CONFIG;
 		}
 	}
-	if (dry)
-		return EXIT_DONE;
-	/* The tree itself is the lock of an image: nothing is left in it. */
-	host->lock =
-		root_path != NULL
-			? fcntl(host->root, F_DUPFD_CLOEXEC, 0)
-			: open(LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (host->lock >= 0 && flock(host->lock, LOCK_EX | LOCK_NB) == 0)
-		return EXIT_DONE;
-	if (errno == EWOULDBLOCK) {
-		sg_fail(error, "locked",
-		        "another run of skewgate holds %s; wait until it has ended",
-		        root_path != NULL ? root_path : LOCK_FILE);
-		return EXIT_LOCKED;
-	}
-	sg_fail(error, "internal", "the lock %s cannot be taken: %s",
-	        root_path != NULL ? root_path : LOCK_FILE, strerror(errno));
-	return EXIT_INTERNAL;
+	return dry ? EXIT_DONE : take_lock(host, config, error);
 }
 
 void host_close(struct host *host)

@@ -124,9 +124,11 @@ struct host {
 
 #define NO_HOST ((struct host){.root = -1, .lock = -1})
 
-/* Opens the tree, and takes the lock unless `dry`. Returns an exit code. */
-int host_open(struct host *host, const char *root_path, bool dry,
-              struct sg_error *error);
+/* Opens the tree, and takes the lock unless `dry`. Root is asked for, but for a
+ * tree, or a `config` of one's own where nothing `restarts`. Returns an exit
+ * code. */
+int host_open(struct host *host, const char *root_path, const char *config,
+              bool restarts, bool dry, struct sg_error *error);
 
 /*
  * Finds the config: `config` when it is given, else the one that ntpd reads.
