@@ -220,6 +220,44 @@ int change_restart(struct change *change, struct sg_error *error)
 	return 0;
 }
 
+int change_step(struct change *change, const struct proof *proof,
+                enum sg_step method, bool *stepped, struct sg_error *error)
+{
+	struct report *report = change->report;
+	struct host *host = change->host;
+	const char *name = host->service.layout->service;
+	const char *done = "";
+	struct sg_error reason = {0};
+	sg_usec offset = 0;
+
+	report_step(report, "stopping %s", name);
+	*stepped = sg_service_stop(&host->service, &reason) == 0;
+	if (*stepped) {
+		report_action(report, "stopped %s", name);
+		if (stop_signal == 0)
+			sg_step_clock(method, proof_address(proof), &stop_signal, &done,
+			              &reason);
+		*stepped = stop_signal == 0 && proof_measure(proof, &offset) &&
+		           llabs(offset) <= SYNCHRONISED_OFFSET;
+		if (*stepped)
+			report_action(report, "stepped the clock with %s", done);
+		else if (reason.code[0] == '\0')
+			sg_fail(&reason, "step-failed",
+			        "the clock is still off by %+.3f s after %s",
+			        (double)offset / 1e6, done);
+	}
+	report_step(report, "starting %s", name);
+	int failed = sg_service_start(&host->service, &host->ntpd, error);
+	if (failed == 0) {
+		report_action(report, "started %s", name);
+		change_enable(change);
+	}
+	if (!*stepped)
+		sg_warn(&report->warnings, "step-failed",
+		        "%.800s; see whether this host may set its clock", reason.text);
+	return failed;
+}
+
 /* Adds what ntpd logged to the reason; a panic is named. */
 static void explain_death(struct change *change, char *text, size_t size)
 {

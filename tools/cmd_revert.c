@@ -102,13 +102,6 @@ static int make_plan(struct revert *revert, struct sg_error *error)
 	return plan_override(revert, error);
 }
 
-static int fail_with(struct revert *revert, int code,
-                     const struct sg_error *error)
-{
-	revert->report.error = *error;
-	return strcmp(error->code, "internal") == 0 ? EXIT_INTERNAL : code;
-}
-
 static int carry_out(struct revert *revert)
 {
 	struct report *report = &revert->report;
@@ -124,7 +117,7 @@ static int carry_out(struct revert *revert)
 	if (change_write(&revert->change,
 	                 revert->plan.changed ? revert->plan.text : NULL,
 	                 revert->plan.size, revert->defaults, &error) != 0)
-		return fail_with(revert, EXIT_CONFIG, &error);
+		return report_fail(&revert->report, EXIT_CONFIG, &error);
 	if (changed && !revert->no_restart && revert->change.was_running) {
 		if (!sg_service_may(&revert->host.service, "restart"))
 			sg_warn(&report->warnings, "not-restarted",
@@ -145,22 +138,15 @@ static int run(struct revert *revert)
 {
 	struct sg_error error = {0};
 
-	int code = host_open(&revert->host, revert->root, revert->config,
-	                     !revert->no_restart, false, &error);
-	if (code == EXIT_DONE)
-		code = host_find(&revert->host, revert->config, !revert->no_restart,
-		                 &error);
+	int code = host_begin(&revert->host, &revert->report, revert->root,
+	                      revert->config, !revert->no_restart, false, &error);
 	if (code != EXIT_DONE)
-		return fail_with(revert, code, &error);
-	revert->report.daemon = revert->host.service.layout != NULL
-	                            ? revert->host.service.layout->service
-	                            : NULL;
-	revert->report.config = strdup(revert->host.config);
+		return report_fail(&revert->report, code, &error);
 	/* What does not run now is not started, nor enabled, by an undoing. */
 	revert->change.was_running = revert->host.ntpd.pid != 0;
 	revert->host.service.enabled = true;
 	if (make_plan(revert, &error) != 0)
-		return fail_with(revert, EXIT_CONFIG, &error);
+		return report_fail(&revert->report, EXIT_CONFIG, &error);
 	return carry_out(revert);
 }
 

@@ -20,14 +20,6 @@ struct setup {
 
 /* ---- the plan ----------------------------------------------------------- */
 
-/* The report's error, for an exit code; an internal one has its own. */
-static int fail_with(struct setup *setup, int code,
-                     const struct sg_error *error)
-{
-	setup->report.error = *error;
-	return strcmp(error->code, "internal") == 0 ? EXIT_INTERNAL : code;
-}
-
 /*
  * Under DHCP, ntpd may read a copy of the config that a hook has made: our edit
  * would change nothing.
@@ -175,7 +167,7 @@ static int dry_run(struct setup *setup)
 	    (setup->defaults != NULL &&
 	     add_diff(report, &setup->change.defaults.file, setup->defaults,
 	              strlen(setup->defaults), &error) != 0))
-		return fail_with(setup, EXIT_INTERNAL, &error);
+		return report_fail(&setup->report, EXIT_INTERNAL, &error);
 	if (!options->no_preflight)
 		report_action(report, "ask %s for the time", options->servers[0]);
 	if (setup->defaults != NULL)
@@ -199,46 +191,6 @@ static int dry_run(struct setup *setup)
 }
 
 /* ---- the run ------------------------------------------------------------ */
-
-/* Stops ntpd, steps the clock, starts ntpd: between the first and the last,
- * nothing returns early. `*stepped` says whether the clock is right. */
-static int stop_step_start(struct setup *setup, bool *stepped,
-                           struct sg_error *error)
-{
-	struct report *report = &setup->report;
-	struct host *host = &setup->host;
-	const char *name = host->service.layout->service;
-	const char *method = "";
-	struct sg_error reason = {0};
-	sg_usec offset = 0;
-
-	report_step(report, "stopping %s", name);
-	*stepped = sg_service_stop(&host->service, &reason) == 0;
-	if (*stepped) {
-		report_action(report, "stopped %s", name);
-		if (stop_signal == 0)
-			sg_step_clock(setup->options.step, proof_address(&setup->proof),
-			              &stop_signal, &method, &reason);
-		*stepped = stop_signal == 0 && proof_measure(&setup->proof, &offset) &&
-		           llabs(offset) <= SYNCHRONISED_OFFSET;
-		if (*stepped)
-			report_action(report, "stepped the clock with %s", method);
-		else if (reason.code[0] == '\0')
-			sg_fail(&reason, "step-failed",
-			        "the clock is still off by %+.3f s after %s",
-			        (double)offset / 1e6, method);
-	}
-	report_step(report, "starting %s", name);
-	int failed = sg_service_start(&host->service, &host->ntpd, error);
-	if (failed == 0) {
-		report_action(report, "started %s", name);
-		change_enable(&setup->change);
-	}
-	if (!*stepped)
-		sg_warn(&report->warnings, "step-failed",
-		        "%.800s; see whether this host may set its clock", reason.text);
-	return failed;
-}
 
 /* The last sentence of a run that worked. */
 static void summarise(struct setup *setup)
@@ -282,8 +234,9 @@ static int prove(struct setup *setup, bool stepped)
 			        "the step of the clock failed, and this host is not "
 			        "synchronised; see the warning, and whether it may set its "
 			        "clock");
-		return fail_with(
-			setup, stepped ? EXIT_NOT_SYNCHRONISED : EXIT_STEP_FAILED, &error);
+		return report_fail(&setup->report,
+		                   stepped ? EXIT_NOT_SYNCHRONISED : EXIT_STEP_FAILED,
+		                   &error);
 	}
 	if (report->synchronised == YES)
 		summarise(setup);
@@ -385,8 +338,9 @@ static int carry_out(struct setup *setup)
 
 	if (!setup->options.no_preflight &&
 	    proof_preflight(&setup->proof, &setup->report, &error) != 0)
-		return stop_signal != 0 ? interrupted(setup)
-		                        : fail_with(setup, EXIT_NO_ANSWER, &error);
+		return stop_signal != 0
+		           ? interrupted(setup)
+		           : report_fail(&setup->report, EXIT_NO_ANSWER, &error);
 	bool restart = may_restart(setup);
 	enum need need = restart ? judge_live(setup) : NEED_NOTHING;
 	bool step = need == NEED_RESTART && wants_step(setup);
@@ -394,7 +348,7 @@ static int carry_out(struct setup *setup)
 	if (stop_signal != 0)
 		return interrupted(setup);
 	if (is_changed(setup) && write_files(setup, &error) != 0)
-		return fail_with(setup, EXIT_CONFIG, &error);
+		return report_fail(&setup->report, EXIT_CONFIG, &error);
 	if (stop_signal != 0) {
 		change_undo_files(&setup->change);
 		return interrupted(setup);
@@ -403,7 +357,8 @@ static int carry_out(struct setup *setup)
 		return end_without_restart(setup);
 
 	if (need == NEED_RESTART)
-		failed = step ? stop_step_start(setup, &stepped, &error)
+		failed = step ? change_step(&setup->change, &setup->proof,
+		                            setup->options.step, &stepped, &error)
 		              : change_restart(&setup->change, &error);
 	else
 		change_enable(&setup->change);
@@ -428,21 +383,14 @@ static int run(struct setup *setup)
 	const struct setup_options *options = &setup->options;
 	struct sg_error error = {0};
 
-	int code = host_open(&setup->host, options->root, options->config,
-	                     !options->no_restart, options->dry_run, &error);
-	if (code == EXIT_DONE)
-		code = host_find(&setup->host, options->config, !options->no_restart,
-		                 &error);
+	int code =
+		host_begin(&setup->host, &setup->report, options->root, options->config,
+	               !options->no_restart, options->dry_run, &error);
 	if (code != EXIT_DONE)
-		return fail_with(setup, code, &error);
-	setup->report.daemon = setup->host.service.layout != NULL
-	                           ? setup->host.service.layout->service
-	                           : NULL;
-	setup->report.config = strdup(setup->host.config);
+		return report_fail(&setup->report, code, &error);
 	setup->change.was_running = setup->host.ntpd.pid != 0;
-	report_step(&setup->report, "the config is %s", setup->host.config);
 	if (make_plan(setup, &error) != 0)
-		return fail_with(setup, EXIT_CONFIG, &error);
+		return report_fail(&setup->report, EXIT_CONFIG, &error);
 	return options->dry_run ? dry_run(setup) : carry_out(setup);
 }
 

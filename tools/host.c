@@ -55,8 +55,9 @@ static int take_lock(struct host *host, const char *config,
 	return EXIT_INTERNAL;
 }
 
-int host_open(struct host *host, const char *root_path, const char *config,
-              bool restarts, bool dry, struct sg_error *error)
+static int open_host(struct host *host, const char *root_path,
+                     const char *config, bool restarts, bool dry,
+                     struct sg_error *error)
 {
 	*host = NO_HOST;
 	host->root_path = root_path;
@@ -212,8 +213,8 @@ static int find_in_tree(struct host *host, const char *config,
 	return EXIT_INTERNAL;
 }
 
-int host_find(struct host *host, const char *config, bool look,
-              struct sg_error *error)
+static int find_config(struct host *host, const char *config, bool look,
+                       struct sg_error *error)
 {
 	if (host->root_path != NULL || (config != NULL && !look)) {
 		if (host->root_path == NULL)
@@ -233,6 +234,23 @@ int host_find(struct host *host, const char *config, bool look,
 		"ntpd does not read %s but %s; leave --config out, or add --no-restart",
 		config, host->config);
 	return EXIT_CONFIG;
+}
+
+int host_begin(struct host *host, struct report *report, const char *root_path,
+               const char *config, bool restarts, bool dry,
+               struct sg_error *error)
+{
+	int code = open_host(host, root_path, config, restarts, dry, error);
+
+	if (code == EXIT_DONE)
+		code = find_config(host, config, restarts, error);
+	if (code != EXIT_DONE)
+		return code;
+	if (host->service.layout != NULL)
+		report->daemon = host->service.layout->service;
+	report->config = strdup(host->config);
+	report_step(report, "the config is %s", host->config);
+	return EXIT_DONE;
 }
 
 /* ---- what else ntpd reads ----------------------------------------------- */

@@ -170,6 +170,12 @@ int report_end(struct report *report, int code)
 	return code;
 }
 
+int report_fail(struct report *report, int code, const struct sg_error *error)
+{
+	report->error = *error;
+	return strcmp(error->code, "internal") == 0 ? EXIT_INTERNAL : code;
+}
+
 int report_usage(struct report *report, const char *format, ...)
 {
 	va_list arguments;

@@ -80,6 +80,10 @@ void report_progress(const struct report *report, const char *text);
  * report: EXIT_INTERNAL then. */
 int report_end(struct report *report, int code);
 
+/* Makes `error` the report's. Returns `code`, but EXIT_INTERNAL for an internal
+ * error, wherever it came from. */
+int report_fail(struct report *report, int code, const struct sg_error *error);
+
 /* Prints a usage error and the way to the help. Returns EXIT_USAGE. */
 int report_usage(struct report *report, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -124,20 +128,15 @@ struct host {
 
 #define NO_HOST ((struct host){.root = -1, .lock = -1})
 
-/* Opens the tree, and takes the lock unless `dry`. Root is asked for, but for a
- * tree, or a `config` of one's own where nothing `restarts`. Returns an exit
- * code. */
-int host_open(struct host *host, const char *root_path, const char *config,
-              bool restarts, bool dry, struct sg_error *error);
-
 /*
- * Finds the config: `config` when it is given, else the one that ntpd reads.
- * `look` says that ntpd matters (it will be restarted); then a config that it
- * does not read is an error. Returns an exit code.
+ * Begins a run: opens the tree, takes the lock unless `dry`, and finds the
+ * config, which is `config` when it is given, else the one that ntpd reads; the
+ * report tells it. `restarts` says that ntpd matters: then a config that it
+ * does not read is an error, and root is asked for. Returns an exit code.
  */
-int host_find(struct host *host, const char *config, bool look,
-              struct sg_error *error);
-
+int host_begin(struct host *host, struct report *report, const char *root_path,
+               const char *config, bool restarts, bool dry,
+               struct sg_error *error);
 /* The files that ntpd reads besides the config, in its order. */
 struct included {
 	struct sg_ntpconf_included *items;
@@ -173,6 +172,48 @@ int state_keep_override(const struct host *host, const char *file,
 int state_read_override(const struct host *host, bool *known, char **file,
                         char **variable, char **value, struct sg_error *error);
 int state_drop_override(const struct host *host, struct sg_error *error);
+
+/* ---- proof.c ------------------------------------------------------------ */
+
+/* The servers, and what was measured of them. */
+struct proof {
+	const char *const *servers;
+	size_t server_count;
+	struct sg_sntp_answer answers[SG_MAX_ADDRESSES];
+	size_t answer_count;
+	bool asked;
+};
+
+/* Asks the servers; warns of those without a usable answer. 0 when one of them
+ * gave one; error: no-usable-answer. */
+int proof_preflight(struct proof *proof, struct report *report,
+                    struct sg_error *error);
+
+/* Whether ntpd, the one that `process` says, has one of the servers at all. */
+bool proof_has_server(struct proof *proof);
+
+/*
+ * The synchronised test, once: `*` on one of the servers, leap not 11, ntpd
+ * alive with the same PID, and our own measurement within 0.128 s. YES, or NO
+ * and the reason in `error`: not-synchronised or ntpq-failed.
+ */
+enum answer proof_test(struct proof *proof, const struct sg_process *process,
+                       struct report *report, struct sg_error *error);
+
+/* Repeats the test for `limit`; ends early when ntpd dies or a signal comes. */
+enum answer proof_await(struct proof *proof, const struct sg_process *process,
+                        sg_usec limit, struct report *report,
+                        struct sg_error *error);
+
+/* The address that answered usably, the first of several; else a server. */
+const char *proof_address(const struct proof *proof);
+
+/* Measures the offset to the server that answered best; false: it is silent. */
+bool proof_measure(const struct proof *proof, sg_usec *offset);
+
+/* Most that a clock may be off to count as synchronised: ntpd's own step
+ * threshold (ntp.conf(5), tinker step). */
+#define SYNCHRONISED_OFFSET ((sg_usec)128000)
 
 /* ---- change.c ----------------------------------------------------------- */
 
@@ -219,6 +260,12 @@ int change_roll_back(struct change *change, const struct sg_error *reason);
 /* Restarts ntpd (or starts it), and enables it. 0 or -1 and ntpd-died. */
 int change_restart(struct change *change, struct sg_error *error);
 
+/* Stops ntpd, steps the clock, and starts ntpd: whatever happens in between, it
+ * is started. `*stepped` says whether the clock is right then; if not, a
+ * warning says why. 0 or -1 and ntpd-died. */
+int change_step(struct change *change, const struct proof *proof,
+                enum sg_step method, bool *stepped, struct sg_error *error);
+
 /* Makes ntpd start at boot, where it does not. */
 void change_enable(struct change *change);
 
@@ -228,47 +275,5 @@ char *change_diff(const struct sg_file *file, const char *text, size_t size,
                   struct sg_error *error);
 
 void change_free(struct change *change);
-
-/* ---- proof.c ------------------------------------------------------------ */
-
-/* The servers, and what was measured of them. */
-struct proof {
-	const char *const *servers;
-	size_t server_count;
-	struct sg_sntp_answer answers[SG_MAX_ADDRESSES];
-	size_t answer_count;
-	bool asked;
-};
-
-/* Asks the servers; warns of those without a usable answer. 0 when one of them
- * gave one; error: no-usable-answer. */
-int proof_preflight(struct proof *proof, struct report *report,
-                    struct sg_error *error);
-
-/* Whether ntpd, the one that `process` says, has one of the servers at all. */
-bool proof_has_server(struct proof *proof);
-
-/*
- * The synchronised test, once: `*` on one of the servers, leap not 11, ntpd
- * alive with the same PID, and our own measurement within 0.128 s. YES, or NO
- * and the reason in `error`: not-synchronised or ntpq-failed.
- */
-enum answer proof_test(struct proof *proof, const struct sg_process *process,
-                       struct report *report, struct sg_error *error);
-
-/* Repeats the test for `limit`; ends early when ntpd dies or a signal comes. */
-enum answer proof_await(struct proof *proof, const struct sg_process *process,
-                        sg_usec limit, struct report *report,
-                        struct sg_error *error);
-
-/* The address that answered usably, the first of several; else a server. */
-const char *proof_address(const struct proof *proof);
-
-/* Measures the offset to the server that answered best; false: it is silent. */
-bool proof_measure(const struct proof *proof, sg_usec *offset);
-
-/* Most that a clock may be off to count as synchronised: ntpd's own step
- * threshold (ntp.conf(5), tinker step). */
-#define SYNCHRONISED_OFFSET ((sg_usec)128000)
 
 #endif
