@@ -45,25 +45,28 @@ void report_progress(const struct report *report, const char *text)
 	fflush(stderr);
 }
 
+/* A text as JSON; bytes of a config that are no UTF-8 become question marks. */
+static json_t *string_json(const char *text)
+{
+	json_t *value = text == NULL ? NULL : json_string(text);
+	sg_auto_free char *copy =
+		text == NULL || value != NULL ? NULL : strdup(text);
+
+	if (copy == NULL)
+		return value != NULL ? value : json_null();
+	for (char *byte = copy; *byte != '\0'; byte++)
+		if ((unsigned char)*byte >= 128)
+			*byte = '?';
+	return json_string(copy);
+}
+
 static json_t *texts_json(const struct sg_texts *texts)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; i < texts->count; i++) {
-		/* A config may hold bytes that are no UTF-8. */
-		json_t *text = json_string(texts->items[i]);
-
-		json_array_append_new(
-			array, text != NULL ? text : json_string("(not valid UTF-8)"));
-	}
+	for (size_t i = 0; i < texts->count; i++)
+		json_array_append_new(array, string_json(texts->items[i]));
 	return array;
-}
-
-static json_t *string_json(const char *text)
-{
-	json_t *value = text == NULL ? NULL : json_string(text);
-
-	return value != NULL ? value : json_null();
 }
 
 static json_t *error_json(const struct sg_error *error)

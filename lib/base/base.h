@@ -27,12 +27,25 @@ struct sg_error {
 };
 
 /* Fills `error` and returns -1, so that `return sg_fail(...)` reads as one
- * step. A text longer than the buffer is cut. */
+ * step. A text longer than the buffer is cut; control characters become blanks.
+ */
 int sg_fail(struct sg_error *error, const char *code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* The failure for memory that could not be had. Returns -1. */
 int sg_fail_memory(struct sg_error *error);
+
+/* Warnings: each is a code and a sentence, as in an error. Start from zeros. */
+struct sg_warnings {
+	struct sg_error *items;
+	size_t count;
+};
+
+/* Appends a warning. Returns 0, or -1 without memory. */
+int sg_warn(struct sg_warnings *warnings, const char *code, const char *format,
+            ...) __attribute__((format(printf, 3, 4)));
+
+void sg_warnings_free(struct sg_warnings *warnings);
 
 /* ---- memory.c ----------------------------------------------------------- */
 
@@ -55,18 +68,6 @@ int sg_texts_add(struct sg_texts *texts, const char *format, ...)
 
 /* Frees the texts; the list is empty afterwards. */
 void sg_texts_free(struct sg_texts *texts);
-
-/* Warnings: each is a code and a sentence, as in an error. Start from zeros. */
-struct sg_warnings {
-	struct sg_error *items;
-	size_t count;
-};
-
-/* Appends a warning. Returns 0, or -1 without memory. */
-int sg_warn(struct sg_warnings *warnings, const char *code, const char *format,
-            ...) __attribute__((format(printf, 3, 4)));
-
-void sg_warnings_free(struct sg_warnings *warnings);
 
 /* ---- file.c ------------------------------------------------------------- */
 

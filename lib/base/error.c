@@ -1,16 +1,35 @@
-/* Errors: a stable code and one sentence. */
+/*
+ * Errors and warnings: a stable code and one sentence.
+ *
+ * Sentences quote config files and the output of programs, and end up on
+ * terminals and in logs: what could move a cursor or begin a line is taken out.
+ */
 #include "base.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+static void fill(struct sg_error *error, const char *code, const char *format,
+                 va_list arguments)
+{
+	snprintf(error->code, sizeof error->code, "%s", code);
+	vsnprintf(error->text, sizeof error->text, format, arguments);
+
+	size_t length = strlen(error->text);
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)error->text[i] < ' ' || error->text[i] == 127)
+			error->text[i] = ' ';
+	while (length > 0 && error->text[length - 1] == ' ')
+		error->text[--length] = '\0';
+}
 
 int sg_fail(struct sg_error *error, const char *code, const char *format, ...)
 {
 	va_list arguments;
 
-	snprintf(error->code, sizeof error->code, "%s", code);
 	va_start(arguments, format);
-	vsnprintf(error->text, sizeof error->text, format, arguments);
+	fill(error, code, format, arguments);
 	va_end(arguments);
 	return -1;
 }
@@ -18,4 +37,26 @@ int sg_fail(struct sg_error *error, const char *code, const char *format, ...)
 int sg_fail_memory(struct sg_error *error)
 {
 	return sg_fail(error, "internal", "out of memory; nothing was done");
+}
+
+int sg_warn(struct sg_warnings *warnings, const char *code, const char *format,
+            ...)
+{
+	struct sg_error *items =
+		reallocarray(warnings->items, warnings->count + 1, sizeof *items);
+	va_list arguments;
+
+	if (items == NULL)
+		return -1;
+	warnings->items = items;
+	va_start(arguments, format);
+	fill(&items[warnings->count++], code, format, arguments);
+	va_end(arguments);
+	return 0;
+}
+
+void sg_warnings_free(struct sg_warnings *warnings)
+{
+	free(warnings->items);
+	*warnings = (struct sg_warnings){0};
 }

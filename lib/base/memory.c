@@ -1,4 +1,4 @@
-/* Cleanup bound to scope, and the two lists that own their texts. */
+/* Cleanup bound to scope, and the list that owns its texts. */
 #include "base.h"
 
 #include <stdarg.h>
@@ -47,29 +47,4 @@ void sg_texts_free(struct sg_texts *texts)
 		free(texts->items[i]);
 	free(texts->items);
 	*texts = (struct sg_texts){0};
-}
-
-int sg_warn(struct sg_warnings *warnings, const char *code, const char *format,
-            ...)
-{
-	struct sg_error *items =
-		reallocarray(warnings->items, warnings->count + 1, sizeof *items);
-	va_list arguments;
-
-	if (items == NULL)
-		return -1;
-	warnings->items = items;
-
-	struct sg_error *warning = &items[warnings->count++];
-	snprintf(warning->code, sizeof warning->code, "%s", code);
-	va_start(arguments, format);
-	vsnprintf(warning->text, sizeof warning->text, format, arguments);
-	va_end(arguments);
-	return 0;
-}
-
-void sg_warnings_free(struct sg_warnings *warnings)
-{
-	free(warnings->items);
-	*warnings = (struct sg_warnings){0};
 }

@@ -136,6 +136,8 @@ int sg_command_run(const char *const *arguments, sg_usec limit,
 	if (output < 0)
 		return sg_fail(error, "command-failed", "%s cannot be run: %s",
 		               arguments[0], strerror(errno));
+	/* Whoever ignores it when starting us would take the status from us. */
+	signal(SIGCHLD, SIG_DFL);
 	pid_t child = fork();
 	if (child == 0)
 		execute(program, arguments, output);

@@ -123,6 +123,23 @@ static void test_environment(void **state)
 	assert_null(sg_command_find("skewgate-no-such-program"));
 }
 
+/* A parent that ignores SIGCHLD hands that down; the status is seen all the
+ * same.
+ */
+static void test_ignored_child_signal(void **state)
+{
+	const char *const program[] = {"sh", "-c", "exit 3", NULL};
+	struct sg_command command;
+	struct sg_error error;
+
+	(void)state;
+	signal(SIGCHLD, SIG_IGN);
+	assert_int_equal(
+		sg_command_run(program, 5 * SG_SECOND, NULL, &command, &error), -1);
+	assert_int_equal(command.status, 3);
+	sg_command_free(&command);
+}
+
 static void test_process(void **state)
 {
 	struct sg_process self = {.pid = getpid()};
@@ -143,6 +160,7 @@ int main(void)
 		cmocka_unit_test(test_daemon_left_behind),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_ignored_child_signal),
 		cmocka_unit_test(test_process),
 	};
 
