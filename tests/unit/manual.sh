@@ -16,7 +16,7 @@ for code in $codes; do
 	case " $inner " in
 	*" $code "*) echo "ok $number - $code is not for reports" && continue ;;
 	esac
-	if grep -Eq -- "(^| )$code( |,|$)" "$srcdir/tools/skewgate.8"; then
+	if grep -Eq -- "(^| )$code([ ,.]|$)" "$srcdir/tools/skewgate.8"; then
 		echo "ok $number - $code is in the manual page"
 	else
 		echo "not ok $number - $code is in the manual page"
