@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static void fill(struct sg_error *error, const char *code, const char *format,
-                 va_list arguments)
+__attribute__((format(printf, 3, 0))) static void fill(struct sg_error *error,
+                                                       const char *code,
+                                                       const char *format,
+                                                       va_list arguments)
 {
 	snprintf(error->code, sizeof error->code, "%s", code);
 	vsnprintf(error->text, sizeof error->text, format, arguments);
