@@ -76,6 +76,14 @@ is_up() {
 	pidof ntpd >/dev/null
 }
 
+# Kills it; while it starts there can be two of it.
+kill_ntpd() {
+	local pids
+	await is_up
+	read -ra pids < <(pidof ntpd)
+	kill -KILL "${pids[@]}"
+}
+
 # ---- skewgate --------------------------------------------------------------
 
 # Runs skewgate; what it says is in /tmp/out and /tmp/err, its exit code in $code.
