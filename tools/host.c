@@ -99,8 +99,9 @@ static bool exists(const struct host *host, const char *path)
 
 /* ---- which config ------------------------------------------------------- */
 
-int host_read_default(const struct host *host, const char *variable,
-                      char **value, struct sg_error *error)
+/* Reads a variable of the start script's file; NULL when it is not set. */
+static int read_default(const struct host *host, const char *variable,
+                        char **value, struct sg_error *error)
 {
 	sg_auto_file struct sg_file file = SG_NO_FILE;
 	const char *path = host->service.layout->defaults;
@@ -153,8 +154,7 @@ static int find_live_config(struct host *host, struct sg_error *error)
 	if (host->config == NULL) {
 		sg_auto_free char *options = NULL;
 
-		if (host_read_default(host, layout->options_variable, &options,
-		                      error) != 0)
+		if (read_default(host, layout->options_variable, &options, error) != 0)
 			return -1;
 		if (options != NULL)
 			host->config = config_in_options(options);
@@ -162,7 +162,7 @@ static int find_live_config(struct host *host, struct sg_error *error)
 	if (host->config == NULL)
 		host->config = strdup(layout->config);
 	if (copied && layout->ignore_dhcp != NULL &&
-	    host_read_default(host, layout->ignore_dhcp, &ignored, error) != 0)
+	    read_default(host, layout->ignore_dhcp, &ignored, error) != 0)
 		return -1;
 	if (copied && (ignored == NULL || strcmp(ignored, "yes") != 0))
 		host->dhcp_copy = strdup(layout->dhcp_copy);

@@ -147,10 +147,6 @@ int host_read_included(const struct host *host, const struct sg_file *main,
                        struct included *included, struct sg_error *error);
 void included_free(struct included *included);
 
-/* Reads a variable of the start script's file; NULL when it is not set. */
-int host_read_default(const struct host *host, const char *variable,
-                      char **value, struct sg_error *error);
-
 void host_close(struct host *host);
 
 /* ---- state.c ------------------------------------------------------------ */
@@ -189,7 +185,7 @@ struct proof {
 int proof_preflight(struct proof *proof, struct report *report,
                     struct sg_error *error);
 
-/* Whether ntpd, the one that `process` says, has one of the servers at all. */
+/* Whether the running ntpd has one of the servers at all, selected or not. */
 bool proof_has_server(struct proof *proof);
 
 /*
@@ -242,7 +238,6 @@ struct change {
 	struct edit defaults; /* /etc/default, for --override-dhcp */
 	char *override;       /* the former value that is to be kept, or NULL */
 	bool was_running;
-	bool may_restart; /* else the files alone are changed */
 };
 
 /* Writes the new texts; NULL leaves a file alone. On failure the old ones are
