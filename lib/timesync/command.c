@@ -1,4 +1,4 @@
-/* External programs: a fixed search path, a time limit, and their output. */
+/* External programs: found, held to a time limit, and heard. */
 #include "timesync.h"
 
 #include <errno.h>
@@ -9,8 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* cloud-init's environment has a short PATH or none. */
-#define SEARCH_PATH                                                            \
+/* Searched after the caller's PATH: cloud-init's environment has a short one,
+ * or none. */
+#define STANDARD_PATH                                                          \
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* As much of a program's output as a report can use. */
@@ -21,9 +22,20 @@
 
 #define POLL_INTERVAL (SG_SECOND / 200)
 
+/* The folders to search, for the caller to free, or NULL without memory. */
+static char *search_path(void)
+{
+	const char *path = secure_getenv("PATH");
+	char *whole = NULL;
+
+	if (asprintf(&whole, "%s:%s", path != NULL ? path : "", STANDARD_PATH) < 0)
+		return NULL;
+	return whole;
+}
+
 char *sg_command_find(const char *name)
 {
-	sg_auto_free char *path = strdup(SEARCH_PATH);
+	sg_auto_free char *path = search_path();
 	char *rest = NULL;
 
 	if (path == NULL || strchr(name, '/') != NULL)
@@ -32,6 +44,8 @@ char *sg_command_find(const char *name)
 	     part = strtok_r(NULL, ":", &rest)) {
 		char *found = NULL;
 
+		if (part[0] != '/')
+			continue; /* not from wherever we happen to be */
 		if (asprintf(&found, "%s/%s", part, name) < 0)
 			return NULL;
 		if (access(found, X_OK) == 0)
@@ -43,7 +57,7 @@ char *sg_command_find(const char *name)
 
 /* In the child: never returns. */
 static void execute(const char *program, const char *const *arguments,
-                    int output)
+                    const char *path, int output)
 {
 	static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
 	sigset_t none;
@@ -58,7 +72,7 @@ static void execute(const char *program, const char *const *arguments,
 	    dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
 		_exit(126);
 	/* Their words are read by programs. */
-	setenv("PATH", SEARCH_PATH, 1);
+	setenv("PATH", path, 1);
 	setenv("LC_ALL", "C", 1);
 	execv(program, (char *const *)(uintptr_t)arguments);
 	_exit(127);
@@ -126,13 +140,16 @@ int sg_command_run(const char *const *arguments, sg_usec limit,
                    struct sg_command *command, struct sg_error *error)
 {
 	sg_auto_free char *program = sg_command_find(arguments[0]);
+	sg_auto_free char *path = search_path();
 	sg_auto_close int output = memfd_create("output", MFD_CLOEXEC);
 
 	*command = (struct sg_command){.status = -1};
+	if (path == NULL)
+		return sg_fail_memory(error);
 	if (program == NULL)
 		return sg_fail(error, "command-missing",
 		               "%s was not found in %s; install it", arguments[0],
-		               SEARCH_PATH);
+		               path);
 	if (output < 0)
 		return sg_fail(error, "command-failed", "%s cannot be run: %s",
 		               arguments[0], strerror(errno));
@@ -140,7 +157,7 @@ int sg_command_run(const char *const *arguments, sg_usec limit,
 	signal(SIGCHLD, SIG_DFL);
 	pid_t child = fork();
 	if (child == 0)
-		execute(program, arguments, output);
+		execute(program, arguments, path, output);
 	if (child < 0)
 		return sg_fail(error, "command-failed", "%s cannot be run: %s",
 		               arguments[0], strerror(errno));

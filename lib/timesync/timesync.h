@@ -24,7 +24,7 @@ struct sg_command {
 };
 
 /*
- * Runs a program found in the fixed search path, in a process group of its own,
+ * Runs a program found in the search path, in a process group of its own,
  * without standard input, for at most `limit`; then the whole group is killed.
  * When `*stop` becomes nonzero it is killed as well; NULL: not before its time.
  * Its output is the caller's (sg_command_free). Returns 0 when it ran and ended
@@ -36,7 +36,8 @@ int sg_command_run(const char *const *arguments, sg_usec limit,
 
 void sg_command_free(struct sg_command *command);
 
-/* Where the search path has the program, for the caller to free, or NULL. */
+/* Where the caller's PATH, or else the standard one, has the program, for the
+ * caller to free, or NULL. */
 char *sg_command_find(const char *name);
 
 /* ---- process.c ---------------------------------------------------------- */

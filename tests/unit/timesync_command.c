@@ -106,6 +106,34 @@ static void test_stop(void **state)
 	sg_command_free(&command);
 }
 
+/* The caller's PATH comes first, the standard one is there all the same;
+ * folders that depend on where we are do not count. */
+static void test_search_path(void **state)
+{
+	char folder[] = "/tmp/skewgate-path-XXXXXX";
+	char path[64];
+	sg_auto_free char *former = strdup(getenv("PATH"));
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof path, "%s/sh", folder);
+	assert_int_equal(symlink("/bin/true", path), 0);
+	setenv("PATH", folder, 1);
+	sg_auto_free char *first = sg_command_find("sh");
+	sg_auto_free char *standard = sg_command_find("cat");
+	assert_string_equal(first, path);
+	assert_non_null(standard);
+	assert_int_equal(chdir(folder), 0);
+	setenv("PATH", ".::", 1);
+	sg_auto_free char *here = sg_command_find("sh");
+	assert_string_not_equal(here, "./sh");
+	assert_int_equal(here[0], '/');
+	setenv("PATH", former, 1);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 /* What a program gets: our PATH, the C locale, no input, no odd signals. */
 static void test_environment(void **state)
 {
@@ -159,6 +187,7 @@ int main(void)
 		cmocka_unit_test(test_time_limit),
 		cmocka_unit_test(test_daemon_left_behind),
 		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_search_path),
 		cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_ignored_child_signal),
 		cmocka_unit_test(test_process),
