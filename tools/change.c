@@ -202,6 +202,14 @@ void change_enable(struct change *change)
 		sg_warn(&change->report->warnings, error.code, "%s", error.text);
 }
 
+void change_warn_not_restarted(struct change *change)
+{
+	sg_warn(&change->report->warnings, "not-restarted",
+	        "policy-rc.d does not let ntpd be restarted; restart %s when it "
+	        "may be",
+	        change->host->service.layout->service);
+}
+
 int change_restart(struct change *change, struct sg_error *error)
 {
 	struct host *host = change->host;

@@ -120,10 +120,7 @@ static int carry_out(struct revert *revert)
 		return report_fail(&revert->report, EXIT_CONFIG, &error);
 	if (changed && !revert->no_restart && revert->change.was_running) {
 		if (!sg_service_may(&revert->host.service, "restart"))
-			sg_warn(&report->warnings, "not-restarted",
-			        "policy-rc.d does not let ntpd be restarted; restart %s "
-			        "when it may be",
-			        revert->host.service.layout->service);
+			change_warn_not_restarted(&revert->change);
 		else if (change_restart(&revert->change, &error) != 0)
 			return change_roll_back(&revert->change, &error);
 	}

@@ -247,36 +247,29 @@ static int prove(struct setup *setup, bool stepped)
  * What the live ntpd needs. The file alone proves nothing: the ntpd that runs
  * may have been started before it was written.
  */
-enum need { NEED_NOTHING, NEED_WAIT, NEED_RESTART };
+enum need { NEED_NOTHING, NEED_WAIT, NEED_RESTART, NEED_STEP };
 
 static enum need judge_live(struct setup *setup)
 {
 	struct host *host = &setup->host;
+	bool step = setup->options.step != SG_STEP_OFF;
+	bool stale = is_changed(setup) || state_is_unread(host);
 	struct sg_error error = {0};
 
-	if (host->ntpd.pid == 0 || is_changed(setup) || state_is_unread(host))
+	if (host->ntpd.pid == 0)
+		return step ? NEED_STEP : NEED_RESTART;
+	if (stale && !step)
 		return NEED_RESTART;
+	/* A host that is synchronised is not stepped. */
 	if (proof_test(&setup->proof, &host->ntpd, &setup->report, &error) == YES)
-		return NEED_NOTHING;
+		return stale ? NEED_RESTART : NEED_NOTHING;
 	report_step(&setup->report, "not synchronised yet: %s", error.text);
-	if (setup->options.step != SG_STEP_OFF)
-		return NEED_RESTART;
+	if (step)
+		return NEED_STEP;
 	/* Without ntpq nobody can tell; a restart would not help that. */
 	sg_auto_free char *ntpq = sg_command_find("ntpq");
 	return ntpq == NULL || proof_has_server(&setup->proof) ? NEED_WAIT
 	                                                       : NEED_RESTART;
-}
-
-/* Whether the step is called for: not where the host is synchronised. */
-static bool wants_step(struct setup *setup)
-{
-	struct sg_error error = {0};
-
-	if (setup->options.step == SG_STEP_OFF)
-		return false;
-	return setup->host.ntpd.pid == 0 ||
-	       proof_test(&setup->proof, &setup->host.ntpd, &setup->report,
-	                  &error) != YES;
 }
 
 static int interrupted(struct setup *setup)
@@ -319,10 +312,7 @@ static int end_without_restart(struct setup *setup)
 	struct report *report = &setup->report;
 
 	if (!setup->options.no_restart)
-		sg_warn(&report->warnings, "not-restarted",
-		        "policy-rc.d does not let ntpd be restarted; restart %s when "
-		        "it may be",
-		        setup->host.service.layout->service);
+		change_warn_not_restarted(&setup->change);
 	snprintf(report->summary, sizeof report->summary,
 	         "%s: ntpd was not restarted",
 	         report->changed ? "done" : "nothing to do");
@@ -343,7 +333,6 @@ static int carry_out(struct setup *setup)
 		           : report_fail(&setup->report, EXIT_NO_ANSWER, &error);
 	bool restart = may_restart(setup);
 	enum need need = restart ? judge_live(setup) : NEED_NOTHING;
-	bool step = need == NEED_RESTART && wants_step(setup);
 
 	if (stop_signal != 0)
 		return interrupted(setup);
@@ -356,10 +345,11 @@ static int carry_out(struct setup *setup)
 	if (!restart)
 		return end_without_restart(setup);
 
-	if (need == NEED_RESTART)
-		failed = step ? change_step(&setup->change, &setup->proof,
-		                            setup->options.step, &stepped, &error)
-		              : change_restart(&setup->change, &error);
+	if (need == NEED_STEP)
+		failed = change_step(&setup->change, &setup->proof, setup->options.step,
+		                     &stepped, &error);
+	else if (need == NEED_RESTART)
+		failed = change_restart(&setup->change, &error);
 	else
 		change_enable(&setup->change);
 	if (failed != 0) {

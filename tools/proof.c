@@ -32,8 +32,6 @@ int proof_preflight(struct proof *proof, struct report *report,
 	ask(proof);
 	const struct sg_sntp_answer *best = best_answer(proof);
 
-	if (best == NULL && proof->answer_count == 0)
-		return sg_fail(error, "no-usable-answer", "no server was asked");
 	if (best == NULL)
 		return sg_fail(
 			error, "no-usable-answer",
@@ -59,16 +57,21 @@ const char *proof_address(const struct proof *proof)
 	return best != NULL ? best->address : proof->servers[0];
 }
 
-bool proof_measure(const struct proof *proof, sg_usec *offset)
+/* Measures the offset to one address; false: it gave no usable answer. */
+static bool measure(const char *address, sg_usec *offset)
 {
 	struct sg_sntp_answer answers[SG_MAX_ADDRESSES];
-	const char *address = proof_address(proof);
 
 	if (sg_sntp_query(&address, 1, &sg_sntp_defaults, answers) < 1 ||
 	    !answers[0].usable)
 		return false;
 	*offset = answers[0].offset;
 	return true;
+}
+
+bool proof_measure(const struct proof *proof, sg_usec *offset)
+{
+	return measure(proof_address(proof), offset);
 }
 
 /* Whether `address` is one of the servers'. */
@@ -119,21 +122,20 @@ static int test_word(struct proof *proof, const struct sg_ntpq *ntpq,
 static int test_measurement(const char *address, struct report *report,
                             struct sg_error *error)
 {
-	struct sg_sntp_answer answers[SG_MAX_ADDRESSES];
+	sg_usec offset = 0;
 
-	if (sg_sntp_query(&address, 1, &sg_sntp_defaults, answers) < 1 ||
-	    !answers[0].usable)
+	if (!measure(address, &offset))
 		return sg_fail(error, "not-synchronised",
 		               "ntpd has selected %s, but it does not answer us",
 		               address);
 	report->after_known = true;
-	report->offset_after = answers[0].offset;
-	if (llabs(answers[0].offset) > SYNCHRONISED_OFFSET)
+	report->offset_after = offset;
+	if (llabs(offset) > SYNCHRONISED_OFFSET)
 		return sg_fail(
 			error, "not-synchronised",
 			"ntpd has selected %s, but this host is still off by %+.3f s; use "
 			"--step, and see whether ntpd may set the clock",
-			address, (double)answers[0].offset / 1e6);
+			address, (double)offset / 1e6);
 	return 0;
 }
 

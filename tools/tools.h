@@ -261,6 +261,9 @@ int change_restart(struct change *change, struct sg_error *error);
 int change_step(struct change *change, const struct proof *proof,
                 enum sg_step method, bool *stepped, struct sg_error *error);
 
+/* Warns that policy-rc.d forbids what the new files ask for. */
+void change_warn_not_restarted(struct change *change);
+
 /* Makes ntpd start at boot, where it does not. */
 void change_enable(struct change *change);
 
