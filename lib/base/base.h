@@ -2,8 +2,8 @@
  * base: what every other folder stands on.
  *
  * Errors that carry a stable code and one sentence, cleanup bound to scope,
- * lists of texts, files that are read whole and replaced atomically, and time
- * in microseconds.
+ * lists of texts, files that are read whole and replaced atomically, files that
+ * a login may rest on, and time in microseconds.
  */
 #ifndef SG_BASE_H
 #define SG_BASE_H
@@ -34,6 +34,12 @@ int sg_fail(struct sg_error *error, const char *code, const char *format, ...)
 
 /* The failure for memory that could not be had. Returns -1. */
 int sg_fail_memory(struct sg_error *error);
+
+#define SG_QUOTED_SIZE 96
+
+/* Puts a text that a stranger wrote between quotation marks: what is not
+ * printable ASCII becomes \xXX, and a long one ends with "...". */
+void sg_quote(const char *text, char quoted[SG_QUOTED_SIZE]);
 
 /* Warnings: each is a code and a sentence, as in an error. Start from zeros. */
 struct sg_warnings {
@@ -102,6 +108,12 @@ int sg_file_read(int root, const char *path, size_t limit, struct sg_file *file,
                  struct sg_error *error);
 
 /*
+ * Reads the rest of an open file, at most `limit` bytes; with one more errno is
+ * EFBIG. The result has a NUL behind it and is the caller's; NULL and errno.
+ */
+char *sg_read_all(int descriptor, size_t limit, size_t *size);
+
+/*
  * Puts `bytes` in the place of the file by rename(2). Owner, mode, ACL and
  * extended attributes are kept; file and directory are synced. Whoever opens
  * the path sees the old file or the new one, whole. Errors: file-changed (not
@@ -128,6 +140,19 @@ int sg_file_remove(int root, const char *path, struct sg_error *error);
 
 void sg_file_close(struct sg_file *file);
 
+/* ---- trusted.c ---------------------------------------------------------- */
+
+/*
+ * Reads a file that a login rests on, at most 16 MiB. Nobody but root and the
+ * effective user can have written it: they own the file and its directory, which
+ * neither group nor others may write to (a sticky directory they may). The file
+ * itself is opened without following a link. The bytes have a NUL behind them
+ * and are the caller's, to be wiped if they are secret. Errors: file-missing,
+ * file-not-regular, file-too-big, file-unreadable, file-untrusted.
+ */
+int sg_trusted_read(const char *path, char **bytes, size_t *size,
+                    struct sg_error *error);
+
 /* ---- time.c ------------------------------------------------------------- */
 
 /* Microseconds: since the Unix epoch, or a duration. */
@@ -143,5 +168,23 @@ sg_usec sg_time_elapsed(void);
 
 /* Sleeps so long, or less when a signal arrives. */
 void sg_time_sleep(sg_usec duration);
+
+/* The end of the year 9999, the latest time that RFC 3339 can write. */
+#define SG_TIME_LAST ((sg_usec)253402300799 * SG_SECOND)
+
+#define SG_TIME_SIZE 32
+
+/* Writes a time since the epoch, 0 to SG_TIME_LAST, in UTC as RFC 3339 has it,
+ * with as many decimals as it needs. */
+void sg_time_format(sg_usec time, char text[SG_TIME_SIZE]);
+
+/* Writes seconds with up to six decimals, as many as needed. */
+void sg_time_format_seconds(sg_usec time, char text[SG_TIME_SIZE]);
+
+/*
+ * Reads a time since the epoch: seconds with an optional fraction, or RFC 3339
+ * section 5.6. What is finer than a microsecond is dropped. Error: bad-time.
+ */
+int sg_time_parse(const char *text, sg_usec *time, struct sg_error *error);
 
 #endif

@@ -41,6 +41,26 @@ int sg_fail_memory(struct sg_error *error)
 	return sg_fail(error, "internal", "out of memory; nothing was done");
 }
 
+void sg_quote(const char *text, char quoted[SG_QUOTED_SIZE])
+{
+	/* What still has to fit: an escape, the dots, the mark, the NUL. */
+	const size_t last = SG_QUOTED_SIZE - strlen("\\xXX...\"") - 1;
+	size_t length = 0;
+
+	quoted[length++] = '"';
+	for (; *text != '\0' && length <= last; text++) {
+		unsigned char byte = (unsigned char)*text;
+
+		if (byte >= ' ' && byte < 127 && byte != '"' && byte != '\\')
+			quoted[length++] = *text;
+		else
+			length += (size_t)snprintf(quoted + length, SG_QUOTED_SIZE - length,
+			                           "\\x%02X", byte);
+	}
+	snprintf(quoted + length, SG_QUOTED_SIZE - length, "%s\"",
+	         *text != '\0' ? "..." : "");
+}
+
 int sg_warn(struct sg_warnings *warnings, const char *code, const char *format,
             ...)
 {

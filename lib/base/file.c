@@ -142,16 +142,34 @@ static ssize_t read_some(int descriptor, char *buffer, size_t size)
 	return got;
 }
 
-/* Reads at most `limit` bytes; one more is EFBIG. The result has a NUL behind
- * it and is the caller's. */
-static char *read_all(int descriptor, size_t limit, size_t *size)
+/* Room for what is left of the file, as far as that is known, and one byte more,
+ * to see its end. */
+static size_t first_room(int descriptor, size_t limit)
 {
-	sg_auto_free char *bytes = malloc(limit + 2);
+	struct stat status;
+
+	if (fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) &&
+	    (uint64_t)status.st_size < limit)
+		return (size_t)status.st_size + 1;
+	return limit + 1;
+}
+
+char *sg_read_all(int descriptor, size_t limit, size_t *size)
+{
+	size_t room = first_room(descriptor, limit);
+	sg_auto_free char *bytes = malloc(room + 1);
 	size_t total = 0;
 	ssize_t got = 1;
 
 	while (bytes != NULL && got != 0 && total <= limit) {
-		got = read_some(descriptor, bytes + total, limit + 1 - total);
+		if (total == room) { /* it has grown meanwhile */
+			room = limit + 1;
+			char *more = realloc(bytes, room + 1);
+			if (more == NULL)
+				return NULL;
+			bytes = more;
+		}
+		got = read_some(descriptor, bytes + total, room - total);
 		if (got < 0)
 			return NULL;
 		total += (size_t)got;
@@ -192,7 +210,7 @@ int sg_file_read(int root, const char *path, size_t limit, struct sg_file *file,
 		errno = EISDIR;
 		return fail_to_read(path, error);
 	}
-	found.bytes = read_all(descriptor, limit, &found.size);
+	found.bytes = sg_read_all(descriptor, limit, &found.size);
 	if (found.bytes == NULL && errno == EFBIG)
 		return sg_fail(error, "file-too-big",
 		               "%s is larger than %zu bytes, which no ntp.conf is; "
@@ -217,7 +235,7 @@ bool sg_file_is_unchanged(const struct sg_file *file)
 	    now.st_dev != file->status.st_dev ||
 	    now.st_ino != file->status.st_ino || now.st_size != (off_t)file->size)
 		return false;
-	sg_auto_free char *bytes = read_all(descriptor, file->size, &size);
+	sg_auto_free char *bytes = sg_read_all(descriptor, file->size, &size);
 	return bytes != NULL && size == file->size &&
 	       memcmp(bytes, file->bytes, size) == 0;
 }
