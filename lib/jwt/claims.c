@@ -1,0 +1,148 @@
+/*
+ * Claims, typed.
+ *
+ * Verifiers have taken an `exp` that is a string, null or a list for one that is
+ * absent, and let expired tokens in. Here a claim has its one type, or the token
+ * is refused.
+ */
+#include "jwt.h"
+
+#include <string.h>
+
+int sg_claims_parse(const unsigned char *payload, size_t size,
+                    struct sg_claims *claims, struct sg_error *error)
+{
+	json_error_t reason;
+
+	claims->json = json_loadb((const char *)payload, size,
+	                          JSON_REJECT_DUPLICATES, &reason);
+	if (!json_is_object(claims->json))
+		return sg_fail(error, "malformed",
+		               "the payload is not a JSON object%s%s",
+		               claims->json == NULL ? ": " : "",
+		               claims->json == NULL ? reason.text : "");
+	return 0;
+}
+
+/*
+ * Seconds to microseconds. A double near today is good to a quarter of a
+ * microsecond, so a decimal with six places is the one whose double this is;
+ * what has more places is rounded towards the stricter side.
+ */
+static sg_usec to_usec(double seconds, bool up)
+{
+	sg_usec whole = (sg_usec)seconds;
+	double fraction = (seconds - (double)whole) * 1e6;
+	sg_usec nearest = (sg_usec)(fraction + 0.5);
+
+	if ((double)whole + (double)nearest / 1e6 == seconds)
+		return whole * SG_SECOND + nearest;
+	return whole * SG_SECOND + (sg_usec)fraction + (up ? 1 : 0);
+}
+
+static int read_time(const json_t *json, const char *name, bool up,
+                     struct sg_time_claim *claim, struct sg_error *error)
+{
+	const double last = (double)(SG_TIME_LAST / SG_SECOND);
+	const json_t *value = json_object_get(json, name);
+
+	if (value == NULL)
+		return 0;
+	if (!json_is_number(value))
+		return sg_fail(error, "claim_type",
+		               "the claim %s is not a number; the issuer has to write "
+		               "seconds since the epoch",
+		               name);
+	claim->present = true;
+	if (json_is_integer(value)) {
+		json_int_t seconds = json_integer_value(value);
+
+		claim->time = 0;
+		if (seconds >= 0 && seconds <= SG_TIME_LAST / SG_SECOND) {
+			claim->time = seconds * SG_SECOND;
+			return 0;
+		}
+	} else {
+		double seconds = json_real_value(value);
+
+		if (seconds >= 0 && seconds <= last) {
+			claim->time = to_usec(seconds, up);
+			return 0;
+		}
+	}
+	return sg_fail(error, "claim_type",
+	               "the claim %s is not within the years 1970 to 9999; the "
+	               "issuer has to write seconds since the epoch",
+	               name);
+}
+
+int sg_claims_text(const struct sg_claims *claims, const char *name,
+                   const char **text, struct sg_error *error)
+{
+	const json_t *value = json_object_get(claims->json, name);
+
+	*text = json_string_value(value);
+	if (value != NULL && *text == NULL)
+		return sg_fail(error, "claim_type", "the claim %s is not a text", name);
+	return value != NULL ? 1 : 0;
+}
+
+static int check_audience(const json_t *json, struct sg_error *error)
+{
+	const json_t *audience = json_object_get(json, "aud");
+	const json_t *item;
+	size_t i;
+
+	if (audience == NULL || json_is_string(audience))
+		return 0;
+	if (!json_is_array(audience))
+		return sg_fail(error, "claim_type",
+		               "the claim aud is neither a text nor a list of texts");
+	json_array_foreach (audience, i, item)
+		if (!json_is_string(item))
+			return sg_fail(error, "claim_type",
+			               "the claim aud has an item that is not a text");
+	return 0;
+}
+
+int sg_claims_type(struct sg_claims *claims, struct sg_error *error)
+{
+	const json_t *json = claims->json;
+
+	if (read_time(json, "exp", false, &claims->expires, error) != 0 ||
+	    read_time(json, "nbf", true, &claims->not_before, error) != 0 ||
+	    read_time(json, "iat", true, &claims->issued, error) != 0 ||
+	    sg_claims_text(claims, "iss", &claims->issuer, error) < 0 ||
+	    sg_claims_text(claims, "sub", &claims->subject, error) < 0 ||
+	    sg_claims_text(claims, "jti", &claims->id, error) < 0)
+		return -1;
+	return check_audience(json, error);
+}
+
+bool sg_claims_has(const struct sg_claims *claims, const char *name)
+{
+	const json_t *value = json_object_get(claims->json, name);
+
+	return value != NULL && !json_is_null(value);
+}
+
+bool sg_claims_has_audience(const struct sg_claims *claims,
+                            const char *audience)
+{
+	const json_t *value = json_object_get(claims->json, "aud");
+	const json_t *item;
+	size_t i;
+
+	if (json_is_string(value))
+		return strcmp(json_string_value(value), audience) == 0;
+	json_array_foreach (value, i, item)
+		if (strcmp(json_string_value(item), audience) == 0)
+			return true;
+	return false;
+}
+
+void sg_claims_free(struct sg_claims *claims)
+{
+	json_decref(claims->json);
+	*claims = (struct sg_claims){0};
+}
