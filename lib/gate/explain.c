@@ -1,0 +1,54 @@
+/* The decision as JSON, and the claims of a token that was not believed. */
+#include "gate.h"
+
+#include <string.h>
+
+void sg_verdict_reveal(struct sg_verdict *verdict,
+                       const struct sg_login *login)
+{
+	struct sg_error ignored = {0};
+	struct sg_jws jws = {0};
+
+	if (verdict->verified)
+		return;
+	(void)sg_jws_parse(login->token, login->size, &jws, &ignored);
+	/* What is not JSON, or of another type, stays out of the fields. */
+	if (jws.payload != NULL && sg_claims_parse(jws.payload, jws.payload_size,
+	                                           &verdict->claims,
+	                                           &ignored) == 0)
+		(void)sg_claims_type(&verdict->claims, &ignored);
+	sg_jws_free(&jws);
+}
+
+static json_t *seconds_json(bool known, sg_usec time)
+{
+	return known ? json_real((double)time / 1e6) : json_null();
+}
+
+/* JSON is UTF-8, and a path in a sentence may be any bytes. */
+static json_t *text_json(const char *text)
+{
+	char quoted[SG_QUOTED_SIZE];
+	json_t *value = json_string(text);
+
+	if (value != NULL)
+		return value;
+	sg_quote(text, quoted);
+	return json_string(quoted);
+}
+
+json_t *sg_verdict_json(const struct sg_verdict *verdict)
+{
+	bool accepted = verdict->reason == SG_ACCEPTED;
+	json_t *claims = verdict->claims.json;
+
+	return json_pack(
+		"{s:s, s:s, s:o, s:o, s:b, s:o, s:o, s:b}", "decision",
+		accepted ? "accept" : "refuse", "reason",
+		sg_reason_name(verdict->reason), "detail", text_json(verdict->error.text), "now",
+		seconds_json(true, verdict->now), "verified", verdict->verified,
+		"claims",
+		json_is_object(claims) ? json_incref(claims) : json_object(),
+		"margin_s", seconds_json(verdict->judged_time, verdict->margin),
+		"leeway_used", verdict->leeway_used);
+}

@@ -1,0 +1,112 @@
+/*
+ * gate: the decision over a login's token, and how it is told.
+ *
+ * The module and `skewgate explain` call the same function, so that what is
+ * explained is what would happen.
+ */
+#ifndef SG_GATE_H
+#define SG_GATE_H
+
+#include "lib/jwt/jwt.h"
+
+/* ---- policy.c ----------------------------------------------------------- */
+
+/* What a host asks of a token. */
+struct sg_policy {
+	char *issuer;
+	struct sg_texts audiences; /* none: a token must not have any */
+	sg_algorithms algorithms;
+	char *user_claim;
+	char *user_suffix; /* NULL: none */
+	struct sg_texts required;
+	struct sg_window_rules window;
+};
+
+/* The defaults; `issuer` has none. Returns 0, or -1 without memory. */
+int sg_policy_begin(struct sg_policy *policy);
+
+void sg_policy_free(struct sg_policy *policy);
+
+/* ---- judge.c ------------------------------------------------------------ */
+
+/* Why; in the order in which it is asked. */
+enum sg_reason {
+	SG_ACCEPTED,
+	SG_UNAVAILABLE,
+	SG_MALFORMED,
+	SG_ALGORITHM,
+	SG_UNKNOWN_KEY,
+	SG_BAD_SIGNATURE,
+	SG_CLAIM_TYPE,
+	SG_MISSING_CLAIM,
+	SG_ISSUER,
+	SG_AUDIENCE,
+	SG_USER,
+	SG_EXPIRED,
+	SG_ISSUED_IN_FUTURE,
+	SG_NOT_YET_VALID,
+	SG_TOO_OLD,
+	SG_LIFETIME,
+};
+
+/* What somebody logs in with. */
+struct sg_login {
+	const char *token;
+	size_t size;
+	const char *user; /* NULL: not checked */
+	sg_usec now;
+};
+
+/* The decision. End with sg_verdict_free. */
+struct sg_verdict {
+	enum sg_reason reason;
+	struct sg_error error; /* the reason, and a sentence for administrators */
+	bool verified;         /* the signature held: the claims are the issuer's */
+	bool judged_time;      /* the claims are such that the window was asked */
+	bool leeway_used;      /* accepted, but not without the leeway */
+	sg_usec now;
+	sg_usec margin; /* to the nearest bound of the window; negative outside */
+	struct sg_window_rules rules;
+	struct sg_jws jws; /* but for its text, which is gone */
+	struct sg_claims claims;
+};
+
+/* Decides. What is not decided by the first reason that applies is accepted. */
+void sg_gate_judge(const struct sg_policy *policy, const struct sg_jwks *keys,
+                   const struct sg_login *login, struct sg_verdict *verdict);
+
+/* The refusal when the policy or the keys cannot be had. */
+void sg_gate_unavailable(const struct sg_error *error, sg_usec now,
+                         struct sg_verdict *verdict);
+
+void sg_verdict_free(struct sg_verdict *verdict);
+
+/* ---- words.c ------------------------------------------------------------ */
+
+/* The reason's name: `issued_in_future`. */
+const char *sg_reason_name(enum sg_reason reason);
+
+/* The decision as one line of `key=value` for the log; what strangers wrote is
+ * escaped and cut. The caller frees it; NULL without memory. */
+char *sg_verdict_log(const struct sg_verdict *verdict, const char *user,
+                     const char *host);
+
+/* The priority of that line (syslog(3)). */
+int sg_verdict_priority(const struct sg_verdict *verdict);
+
+/* What the user may be told: a sentence when signature, issuer, audience and
+ * user held and the time did not. Else false: it would tell who exists. */
+bool sg_verdict_message(const struct sg_verdict *verdict, char *text,
+                        size_t size);
+
+/* ---- explain.c ---------------------------------------------------------- */
+
+/* Fills the claims of a token whose signature did not hold, to be shown as not
+ * verified. */
+void sg_verdict_reveal(struct sg_verdict *verdict,
+                       const struct sg_login *login);
+
+/* The decision as a JSON object, the caller's; NULL without memory. */
+json_t *sg_verdict_json(const struct sg_verdict *verdict);
+
+#endif

@@ -1,0 +1,296 @@
+/*
+ * The decision, and the only place that decides.
+ *
+ * Each step either fails with its reason or lets the next one ask. Nothing that
+ * a token says is believed before its signature holds; a step that cannot be
+ * taken is a refusal.
+ */
+#include "gate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- the signature ------------------------------------------------------ */
+
+static int check_algorithm(const struct sg_policy *policy,
+                           const struct sg_jws *jws, struct sg_error *error)
+{
+	if ((policy->algorithms & sg_algorithm_bit(jws->algorithm)) != 0)
+		return 0;
+	return sg_fail(error, "algorithm",
+	               "the token is signed with %s, which the option algorithms "
+	               "does not allow",
+	               sg_algorithm_name(jws->algorithm));
+}
+
+static int check_signature(const struct sg_policy *policy,
+                           const struct sg_jwks *keys,
+                           const struct sg_login *login,
+                           struct sg_verdict *verdict)
+{
+	struct sg_error *error = &verdict->error;
+	struct sg_jws *jws = &verdict->jws;
+
+	if (sg_jws_parse(login->token, login->size, jws, error) != 0 ||
+	    check_algorithm(policy, jws, error) != 0 ||
+	    sg_jws_verify(jws, keys, error) != 0)
+		return -1;
+	verdict->verified = true;
+	return sg_claims_parse(jws->payload, jws->payload_size, &verdict->claims,
+	                       error);
+}
+
+/* ---- the claims --------------------------------------------------------- */
+
+static int check_presence(const struct sg_policy *policy,
+                          const struct sg_login *login,
+                          const struct sg_claims *claims,
+                          struct sg_error *error)
+{
+	bool needs_iat =
+		policy->window.max_age > 0 || policy->window.max_lifetime > 0;
+	const struct {
+		const char *name;
+		bool needed;
+	} known[] = {
+		{"exp", true},
+		{"iat", needs_iat},
+		{"iss", true},
+		{"aud", policy->audiences.count > 0},
+		{policy->user_claim, login->user != NULL},
+	};
+	const char *missing = NULL;
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (known[i].needed && !sg_claims_has(claims, known[i].name) &&
+		    missing == NULL)
+			missing = known[i].name;
+	for (size_t i = 0; i < policy->required.count && missing == NULL; i++)
+		if (!sg_claims_has(claims, policy->required.items[i]))
+			missing = policy->required.items[i];
+	if (missing == NULL)
+		return 0;
+	return sg_fail(error, "missing_claim",
+	               "the token has no claim %s, which this host asks for",
+	               missing);
+}
+
+static int check_issuer(const struct sg_policy *policy,
+                        const struct sg_claims *claims, struct sg_error *error)
+{
+	char theirs[SG_QUOTED_SIZE];
+	char ours[SG_QUOTED_SIZE];
+
+	if (strcmp(claims->issuer, policy->issuer) == 0)
+		return 0;
+	sg_quote(claims->issuer, theirs);
+	sg_quote(policy->issuer, ours);
+	return sg_fail(error, "issuer",
+	               "the token's issuer is %s, and the option issuer is %s",
+	               theirs, ours);
+}
+
+static int check_audience(const struct sg_policy *policy,
+                          const struct sg_claims *claims,
+                          struct sg_error *error)
+{
+	char ours[SG_QUOTED_SIZE];
+
+	if (policy->audiences.count == 0) {
+		if (json_object_get(claims->json, "aud") == NULL)
+			return 0;
+		return sg_fail(error, "audience",
+		               "the token is meant for somebody (aud), and the option "
+		               "audience does not say who this host is");
+	}
+	for (size_t i = 0; i < policy->audiences.count; i++)
+		if (sg_claims_has_audience(claims, policy->audiences.items[i]))
+			return 0;
+	sg_quote(policy->audiences.items[0], ours);
+	return sg_fail(error, "audience",
+	               "the token is not meant for %s%s; its aud names others",
+	               ours,
+	               policy->audiences.count > 1
+	                   ? " or another audience of this host"
+	                   : "");
+}
+
+/* Whether `claim` is the user, followed by the suffix. */
+static bool names_user(const char *claim, const char *user, const char *suffix)
+{
+	size_t length = strlen(user);
+
+	return length > 0 && strncmp(claim, user, length) == 0 &&
+	       strcmp(claim + length, suffix) == 0;
+}
+
+static int check_user(const struct sg_policy *policy,
+                      const struct sg_login *login, const char *claim,
+                      struct sg_error *error)
+{
+	const char *suffix = policy->user_suffix != NULL ? policy->user_suffix : "";
+	char theirs[SG_QUOTED_SIZE];
+	char ours[SG_QUOTED_SIZE];
+
+	if (login->user == NULL || names_user(claim, login->user, suffix))
+		return 0;
+	sg_quote(claim, theirs);
+	sg_quote(login->user, ours);
+	return sg_fail(error, "user",
+	               "the token's %s is %s, which is not the user %s%s%s",
+	               policy->user_claim, theirs, ours,
+	               suffix[0] != '\0' ? " followed by " : "", suffix);
+}
+
+static int check_claims(const struct sg_policy *policy,
+                        const struct sg_login *login,
+                        struct sg_verdict *verdict)
+{
+	struct sg_error *error = &verdict->error;
+	struct sg_claims *claims = &verdict->claims;
+	const char *user = NULL;
+
+	if (sg_claims_type(claims, error) != 0 ||
+	    sg_claims_text(claims, policy->user_claim, &user, error) < 0 ||
+	    check_presence(policy, login, claims, error) != 0 ||
+	    check_issuer(policy, claims, error) != 0 ||
+	    check_audience(policy, claims, error) != 0)
+		return -1;
+	return check_user(policy, login, user, error);
+}
+
+/* ---- the window --------------------------------------------------------- */
+
+/* A duration in seconds, as text. */
+struct seconds {
+	char text[SG_TIME_SIZE];
+};
+
+static struct seconds seconds(sg_usec time)
+{
+	struct seconds made;
+
+	sg_time_format_seconds(time, made.text);
+	return made;
+}
+
+static void tell_accepted(const struct sg_window_rules *rules,
+                          struct sg_verdict *verdict)
+{
+	const struct sg_claims *claims = &verdict->claims;
+	sg_usec end = claims->expires.time;
+
+	if (rules->max_age > 0 && claims->issued.time + rules->max_age < end)
+		end = claims->issued.time + rules->max_age;
+	snprintf(verdict->error.text, sizeof verdict->error.text,
+	         "the token is good for another %s s",
+	         seconds(end + rules->leeway - verdict->now).text);
+}
+
+static int check_window(const struct sg_window_rules *rules,
+                        struct sg_verdict *verdict)
+{
+	const struct sg_claims *claims = &verdict->claims;
+	struct sg_window_rules strict = *rules;
+	struct sg_error *error = &verdict->error;
+	sg_usec now = verdict->now;
+
+	strict.leeway = 0;
+	verdict->judged_time = true;
+	verdict->margin = sg_window_margin(claims, rules, now);
+	switch (sg_window_judge(claims, rules, now)) {
+	case SG_WINDOW_INSIDE:
+		verdict->leeway_used =
+			sg_window_judge(claims, &strict, now) != SG_WINDOW_INSIDE;
+		tell_accepted(rules, verdict);
+		return 0;
+	case SG_WINDOW_EXPIRED:
+		return sg_fail(error, "expired",
+		               "the token expired %s s ago (exp), and the leeway is "
+		               "%s s; get a new one",
+		               seconds(now - claims->expires.time).text,
+		               seconds(rules->leeway).text);
+	case SG_WINDOW_ISSUED_IN_FUTURE:
+		return sg_fail(error, "issued_in_future",
+		               "the token was issued %s s in the future (iat), and "
+		               "the leeway is %s s; the issuer's clock is ahead, or "
+		               "this host's is behind",
+		               seconds(claims->issued.time - now).text,
+		               seconds(rules->leeway).text);
+	case SG_WINDOW_NOT_YET_VALID:
+		return sg_fail(error, "not_yet_valid",
+		               "the token is valid in %s s only (nbf), and the "
+		               "leeway is %s s; the issuer meant so, its clock is "
+		               "ahead, or this host's is behind",
+		               seconds(claims->not_before.time - now).text,
+		               seconds(rules->leeway).text);
+	case SG_WINDOW_TOO_OLD:
+		return sg_fail(error, "too_old",
+		               "the token was issued %s s ago (iat), and max_age is "
+		               "%s s; get a new one",
+		               seconds(now - claims->issued.time).text,
+		               seconds(rules->max_age).text);
+	case SG_WINDOW_LIFETIME:
+		break;
+	}
+	if (claims->not_before.present &&
+	    claims->expires.time <= claims->not_before.time)
+		return sg_fail(error, "lifetime",
+		               "the token ends (exp) before it begins (nbf); no time "
+		               "suits it");
+	return sg_fail(error, "lifetime",
+	               "the token lives for %s s (iat to exp); it has to be more "
+	               "than 0, and at most max_lifetime where that is set",
+	               seconds(claims->expires.time - claims->issued.time).text);
+}
+
+/* ---- all of it ---------------------------------------------------------- */
+
+/* The reason whose name an error's code is; one that is none was a check that
+ * could not be made. */
+static enum sg_reason reason_of(const struct sg_error *error)
+{
+	for (int reason = SG_MALFORMED; reason <= SG_LIFETIME; reason++)
+		if (strcmp(sg_reason_name(reason), error->code) == 0)
+			return reason;
+	return SG_UNAVAILABLE;
+}
+
+void sg_gate_judge(const struct sg_policy *policy, const struct sg_jwks *keys,
+                   const struct sg_login *login, struct sg_verdict *verdict)
+{
+	*verdict = (struct sg_verdict){
+		.reason = SG_UNAVAILABLE,
+		.now = login->now,
+		.rules = policy->window,
+	};
+	int refused = check_signature(policy, keys, login, verdict);
+	if (refused == 0)
+		refused = check_claims(policy, login, verdict);
+	if (refused == 0)
+		refused = check_window(&policy->window, verdict);
+	verdict->reason = refused == 0 ? SG_ACCEPTED : reason_of(&verdict->error);
+
+	/* sshd replaces what an unknown user sends by junk: who exists must not be
+	 * told by how long the refusal takes. */
+	if (!verdict->jws.tried)
+		sg_jws_verify_nothing(login->token, login->size, keys);
+	verdict->jws.text = NULL; /* the token is the caller's */
+}
+
+void sg_gate_unavailable(const struct sg_error *error, sg_usec now,
+                         struct sg_verdict *verdict)
+{
+	*verdict = (struct sg_verdict){
+		.reason = SG_UNAVAILABLE,
+		.error = *error,
+		.now = now,
+	};
+}
+
+void sg_verdict_free(struct sg_verdict *verdict)
+{
+	sg_jws_free(&verdict->jws);
+	sg_claims_free(&verdict->claims);
+	*verdict = (struct sg_verdict){.reason = SG_UNAVAILABLE};
+}

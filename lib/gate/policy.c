@@ -1,0 +1,27 @@
+/* A host's policy, and what holds when it says nothing. */
+#include "gate.h"
+
+#include <string.h>
+
+/* Clocks that are kept by NTP differ by far less; see pam_skewgate(8). */
+#define DEFAULT_LEEWAY (5 * SG_SECOND)
+
+int sg_policy_begin(struct sg_policy *policy)
+{
+	*policy = (struct sg_policy){
+		.algorithms = sg_algorithms_asymmetric(),
+		.user_claim = strdup("sub"),
+		.window.leeway = DEFAULT_LEEWAY,
+	};
+	return policy->user_claim != NULL ? 0 : -1;
+}
+
+void sg_policy_free(struct sg_policy *policy)
+{
+	free(policy->issuer);
+	sg_texts_free(&policy->audiences);
+	free(policy->user_claim);
+	free(policy->user_suffix);
+	sg_texts_free(&policy->required);
+	*policy = (struct sg_policy){0};
+}
