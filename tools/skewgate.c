@@ -7,12 +7,16 @@
 static const char main_help[] =
 	"usage: skewgate COMMAND [OPTION...]\n"
 	"\n"
-	"Keeps a host's clock on the Amazon Time Sync Service, and proves it.\n"
+	"Keeps a host's clock on the Amazon Time Sync Service, and proves it; "
+	"judges\n"
+	"the tokens that people log in with.\n"
 	"\n"
 	"  setup              point ntpd at 169.254.169.123 and prove that it "
 	"follows\n"
 	"  revert             undo what setup did\n"
 	"  query [SERVER...]  ask time servers for offset, delay and quality\n"
+	"  explain [FILE]     what pam_skewgate.so would say of a token, and "
+	"why\n"
 	"\n"
 	"skewgate COMMAND --help lists its options; skewgate(8) tells all, with "
 	"exit\n"
@@ -64,6 +68,19 @@ static const char query_help[] =
 	"offset = server - host: positive when this host is behind.\n"
 	"Exit: 0 one answered usably  4 none did\n";
 
+static const char explain_help[] =
+	"usage: skewgate explain [OPTION...] [FILE|-]\n"
+	"\n"
+	"Judges a token, from FILE or standard input, as pam_skewgate.so would.\n"
+	"\n"
+	"  --config FILE  its options (" SG_CONFIG_DIR "/skewgate.conf)\n"
+	"  --keys FILE    the issuer's keys, instead of those of the config\n"
+	"  --user USER    who logs in; without it the user is not checked\n"
+	"  --at TIME      judge as of then: seconds since the epoch, or RFC 3339\n"
+	"  --json         one JSON object on stdout\n"
+	"\n"
+	"Exit: 0 accepted  1 refused  2 usage  3 config or keys unusable\n";
+
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
@@ -72,6 +89,7 @@ static const struct {
 	{"setup", cmd_setup, setup_help},
 	{"revert", cmd_revert, revert_help},
 	{"query", cmd_query, query_help},
+	{"explain", cmd_explain, explain_help},
 };
 
 static int print(const char *text)

@@ -32,6 +32,7 @@ enum {
 int cmd_setup(int argc, char **argv);
 int cmd_revert(int argc, char **argv);
 int cmd_query(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
 
 /* ---- report.c ----------------------------------------------------------- */
 

@@ -144,11 +144,12 @@ void sg_file_close(struct sg_file *file);
 
 /*
  * Reads a file that a login rests on, at most 16 MiB. Nobody but root and the
- * effective user can have written it: they own the file and its directory, which
- * neither group nor others may write to (a sticky directory they may). The file
- * itself is opened without following a link. The bytes have a NUL behind them
- * and are the caller's, to be wiped if they are secret. Errors: file-missing,
- * file-not-regular, file-too-big, file-unreadable, file-untrusted.
+ * effective user can have written it: they own the file and its directory,
+ * which neither group nor others may write to (a sticky directory they may).
+ * The file itself is opened without following a link. The bytes have a NUL
+ * behind them and are the caller's, to be wiped if they are secret. Errors:
+ * file-missing, file-not-regular, file-too-big, file-unreadable,
+ * file-untrusted.
  */
 int sg_trusted_read(const char *path, char **bytes, size_t *size,
                     struct sg_error *error);

@@ -142,8 +142,8 @@ static ssize_t read_some(int descriptor, char *buffer, size_t size)
 	return got;
 }
 
-/* Room for what is left of the file, as far as that is known, and one byte more,
- * to see its end. */
+/* Room for what is left of the file, as far as that is known, and one byte
+ * more, to see its end. */
 static size_t first_room(int descriptor, size_t limit)
 {
 	struct stat status;

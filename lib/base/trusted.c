@@ -45,10 +45,10 @@ static int fail_to_open(const char *path, struct sg_error *error)
 static int open_directory(const char *path, struct sg_error *error)
 {
 	const char *slash = strrchr(path, '/');
-	sg_auto_free char *parent =
-		slash == NULL   ? strdup(".")
-		: slash == path ? strdup("/")
-						: strndup(path, (size_t)(slash - path));
+	sg_auto_free char *parent = slash == NULL ? strdup(".")
+	                            : slash == path
+	                                ? strdup("/")
+	                                : strndup(path, (size_t)(slash - path));
 	struct stat status;
 
 	if (parent == NULL)

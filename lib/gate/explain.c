@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-void sg_verdict_reveal(struct sg_verdict *verdict,
-                       const struct sg_login *login)
+void sg_verdict_reveal(struct sg_verdict *verdict, const struct sg_login *login)
 {
 	struct sg_error ignored = {0};
 	struct sg_jws jws = {0};
@@ -14,8 +13,7 @@ void sg_verdict_reveal(struct sg_verdict *verdict,
 	(void)sg_jws_parse(login->token, login->size, &jws, &ignored);
 	/* What is not JSON, or of another type, stays out of the fields. */
 	if (jws.payload != NULL && sg_claims_parse(jws.payload, jws.payload_size,
-	                                           &verdict->claims,
-	                                           &ignored) == 0)
+	                                           &verdict->claims, &ignored) == 0)
 		(void)sg_claims_type(&verdict->claims, &ignored);
 	sg_jws_free(&jws);
 }
@@ -45,9 +43,9 @@ json_t *sg_verdict_json(const struct sg_verdict *verdict)
 	return json_pack(
 		"{s:s, s:s, s:o, s:o, s:b, s:o, s:o, s:b}", "decision",
 		accepted ? "accept" : "refuse", "reason",
-		sg_reason_name(verdict->reason), "detail", text_json(verdict->error.text), "now",
-		seconds_json(true, verdict->now), "verified", verdict->verified,
-		"claims",
+		sg_reason_name(verdict->reason), "detail",
+		text_json(verdict->error.text), "now", seconds_json(true, verdict->now),
+		"verified", verdict->verified, "claims",
 		json_is_object(claims) ? json_incref(claims) : json_object(),
 		"margin_s", seconds_json(verdict->judged_time, verdict->margin),
 		"leeway_used", verdict->leeway_used);

@@ -107,12 +107,10 @@ static int check_audience(const struct sg_policy *policy,
 		if (sg_claims_has_audience(claims, policy->audiences.items[i]))
 			return 0;
 	sg_quote(policy->audiences.items[0], ours);
-	return sg_fail(error, "audience",
-	               "the token is not meant for %s%s; its aud names others",
-	               ours,
-	               policy->audiences.count > 1
-	                   ? " or another audience of this host"
-	                   : "");
+	return sg_fail(
+		error, "audience",
+		"the token is not meant for %s%s; its aud names others", ours,
+		policy->audiences.count > 1 ? " or another audience of this host" : "");
 }
 
 /* Whether `claim` is the user, followed by the suffix. */
@@ -168,7 +166,7 @@ struct seconds {
 
 static struct seconds seconds(sg_usec time)
 {
-	struct seconds made;
+	struct seconds made = {""};
 
 	sg_time_format_seconds(time, made.text);
 	return made;

@@ -2,8 +2,8 @@
  * The decision in words: for the log, and for the user.
  *
  * The log line is for machines and people alike. Strangers write much of it (a
- * user name is logged before anybody is known), so nothing of theirs can begin a
- * line, add a field or fill a disk. No byte of the token itself is in it.
+ * user name is logged before anybody is known), so nothing of theirs can begin
+ * a line, add a field or fill a disk. No byte of the token itself is in it.
  */
 #include "gate.h"
 

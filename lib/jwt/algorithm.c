@@ -23,10 +23,8 @@ const size_t sg_algorithm_count =
 	sizeof sg_algorithm_table / sizeof *sg_algorithm_table;
 
 static const struct sg_curve curves[] = {
-	{"EC", "P-256", "prime256v1", 32},
-	{"EC", "P-384", "secp384r1", 48},
-	{"EC", "P-521", "secp521r1", 66},
-	{"OKP", "Ed25519", "ED25519", 32},
+	{"EC", "P-256", "prime256v1", 32}, {"EC", "P-384", "secp384r1", 48},
+	{"EC", "P-521", "secp521r1", 66},  {"OKP", "Ed25519", "ED25519", 32},
 	{"OKP", "Ed448", "ED448", 57},
 };
 
@@ -61,8 +59,7 @@ sg_algorithms sg_algorithms_asymmetric(void)
 const struct sg_curve *sg_curve_named(const char *kty, const char *crv)
 {
 	for (size_t i = 0; i < sizeof curves / sizeof *curves; i++)
-		if (strcmp(curves[i].kty, kty) == 0 &&
-		    strcmp(curves[i].crv, crv) == 0)
+		if (strcmp(curves[i].kty, kty) == 0 && strcmp(curves[i].crv, crv) == 0)
 			return &curves[i];
 	return NULL;
 }

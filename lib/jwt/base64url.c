@@ -1,8 +1,9 @@
 /*
  * base64url, strictly.
  *
- * A decoder that forgives padding, line breaks or stray tail bits gives one token
- * many spellings, and whoever compares or remembers tokens can be passed by.
+ * A decoder that forgives padding, line breaks or stray tail bits gives one
+ * token many spellings, and whoever compares or remembers tokens can be passed
+ * by.
  */
 #include "jwt.h"
 

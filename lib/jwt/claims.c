@@ -1,9 +1,9 @@
 /*
  * Claims, typed.
  *
- * Verifiers have taken an `exp` that is a string, null or a list for one that is
- * absent, and let expired tokens in. Here a claim has its one type, or the token
- * is refused.
+ * Verifiers have taken an `exp` that is a string, null or a list for one that
+ * is absent, and let expired tokens in. Here a claim has its one type, or the
+ * token is refused.
  */
 #include "jwt.h"
 
@@ -43,7 +43,7 @@ static sg_usec to_usec(double seconds, bool up)
 static int read_time(const json_t *json, const char *name, bool up,
                      struct sg_time_claim *claim, struct sg_error *error)
 {
-	const double last = (double)(SG_TIME_LAST / SG_SECOND);
+	const json_int_t last = SG_TIME_LAST / SG_SECOND;
 	const json_t *value = json_object_get(json, name);
 
 	if (value == NULL)
@@ -58,14 +58,14 @@ static int read_time(const json_t *json, const char *name, bool up,
 		json_int_t seconds = json_integer_value(value);
 
 		claim->time = 0;
-		if (seconds >= 0 && seconds <= SG_TIME_LAST / SG_SECOND) {
+		if (seconds >= 0 && seconds <= last) {
 			claim->time = seconds * SG_SECOND;
 			return 0;
 		}
 	} else {
 		double seconds = json_real_value(value);
 
-		if (seconds >= 0 && seconds <= last) {
+		if (seconds >= 0 && seconds <= (double)last) {
 			claim->time = to_usec(seconds, up);
 			return 0;
 		}
@@ -101,7 +101,8 @@ static int check_audience(const json_t *json, struct sg_error *error)
 	json_array_foreach (audience, i, item)
 		if (!json_is_string(item))
 			return sg_fail(error, "claim_type",
-			               "the claim aud has an item that is not a text");
+			               "the claim aud has an item that "
+			               "is not a text");
 	return 0;
 }
 

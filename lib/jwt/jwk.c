@@ -2,8 +2,8 @@
  * One key: from a JWK (RFC 7517, RFC 7518 section 6, RFC 8037) to OpenSSL.
  *
  * The key decides what it may verify; a token's header merely agrees. So its
- * kind and curve are read from the key alone, and every length is checked before
- * OpenSSL sees it.
+ * kind and curve are read from the key alone, and every length is checked
+ * before OpenSSL sees it.
  */
 #include "jwk.h"
 
@@ -160,8 +160,8 @@ static int fail_import(struct sg_error *error)
 	               ERR_reason_error_string(ERR_peek_last_error()));
 }
 
-static int from_params(const char *type, OSSL_PARAM *params,
-                       struct sg_key *key, struct sg_error *error)
+static int from_params(const char *type, OSSL_PARAM *params, struct sg_key *key,
+                       struct sg_error *error)
 {
 	auto_context EVP_PKEY_CTX *context =
 		EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
@@ -244,7 +244,8 @@ static int import_rsa(const json_t *jwk, struct sg_key *key,
 	size_t modulus_size = 0;
 	size_t exponent_size = 0;
 
-	if (read_member(jwk, "n", modulus, MAX_MODULUS, &modulus_size, error) != 0 ||
+	if (read_member(jwk, "n", modulus, MAX_MODULUS, &modulus_size, error) !=
+	        0 ||
 	    read_member(jwk, "e", exponent, MAX_EXPONENT, &exponent_size, error) !=
 	        0)
 		return -1;
@@ -260,7 +261,9 @@ static int import_rsa(const json_t *jwk, struct sg_key *key,
 	params = OSSL_PARAM_BLD_to_param(builder);
 	if (params == NULL)
 		return fail_import(error);
-	return from_params("RSA", params, key, error) == 0 ? sg_key_check_rsa(key, error) : -1;
+	return from_params("RSA", params, key, error) == 0
+	           ? sg_key_check_rsa(key, error)
+	           : -1;
 }
 
 static int import_secret(const json_t *jwk,

@@ -18,8 +18,8 @@ struct sg_key {
 
 void sg_key_free(struct sg_key *key);
 
-/* Whether the members of the JWK say that it may verify the algorithm: kty, crv,
- * alg, use, key_ops (RFC 7517 section 4). OpenSSL is not asked. */
+/* Whether the members of the JWK say that it may verify the algorithm: kty,
+ * crv, alg, use, key_ops (RFC 7517 section 4). OpenSSL is not asked. */
 bool sg_jwk_fits(const json_t *jwk, const struct sg_algorithm *algorithm);
 
 /* Makes the key that the JWK describes. Error: keys-unusable. */

@@ -1,8 +1,8 @@
 /*
  * Key sets, and the choice of the one key that a token is verified with.
  *
- * A set is kept as JSON: a login needs one key of it, and making OpenSSL keys of
- * a thousand would cost more than all the rest.
+ * A set is kept as JSON: a login needs one key of it, and making OpenSSL keys
+ * of a thousand would cost more than all the rest.
  */
 #include "jwk.h"
 
@@ -18,7 +18,7 @@ struct sg_jwks {
 #define auto_set __attribute__((cleanup(free_set)))
 
 /* Members that are secret: of `oct` keys, and of private ones. */
-static const char *const secret_members[] = {"k", "d",  "p", "q",
+static const char *const secret_members[] = {"k",  "d",  "p", "q",
                                              "dp", "dq", "qi"};
 
 static void wipe(const json_t *jwk)
@@ -74,13 +74,18 @@ static json_t *read_json(const char *bytes, size_t size, struct sg_error *error)
 	return NULL;
 }
 
+static bool is_blank(char byte)
+{
+	return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
 /* JSON has a brace first; PEM may have words before its block. */
 static bool is_pem(const char *bytes, size_t size)
 {
 	static const char begin[] = "-----BEGIN ";
 	size_t blanks = 0;
 
-	while (blanks < size && memchr(" \t\r\n", bytes[blanks], 4) != NULL)
+	while (blanks < size && is_blank(bytes[blanks]))
 		blanks++;
 	return blanks < size && bytes[blanks] != '{' &&
 	       memmem(bytes, size, begin, strlen(begin)) != NULL;
@@ -147,10 +152,11 @@ static int fail_to_choose(const struct sg_algorithm *algorithm, const char *kid,
                           const struct sg_error *reason, struct sg_error *error)
 {
 	static const char code[] = "unknown_key";
-	char quoted[SG_QUOTED_SIZE];
 	char token[SG_QUOTED_SIZE + 32] = "the token names no key";
 
 	if (kid != NULL) {
+		char quoted[SG_QUOTED_SIZE];
+
 		sg_quote(kid, quoted);
 		snprintf(token, sizeof token, "the token names the key %s", quoted);
 	}
@@ -199,9 +205,9 @@ int sg_jwks_choose(const struct sg_jwks *set,
 		*key = found;
 		found = (struct sg_key){0};
 	}
-	return usable == 1 ? 0
-	                   : fail_to_choose(algorithm, kid, named, usable, &reason,
-	                                    error);
+	return usable == 1
+	           ? 0
+	           : fail_to_choose(algorithm, kid, named, usable, &reason, error);
 }
 
 const struct sg_algorithm *sg_jwks_choose_any(const struct sg_jwks *set,
@@ -217,8 +223,8 @@ const struct sg_algorithm *sg_jwks_choose_any(const struct sg_jwks *set,
 	json_array_foreach (set->json, i, jwk)
 		for (size_t k = 0; k < sg_algorithm_count; k++)
 			if (sg_jwk_fits(jwk, &sg_algorithm_table[k])) {
-				if (sg_jwk_import(jwk, &sg_algorithm_table[k], key,
-				                  &ignored) == 0)
+				if (sg_jwk_import(jwk, &sg_algorithm_table[k], key, &ignored) ==
+				    0)
 					return &sg_algorithm_table[k];
 				sg_key_free(key);
 			}

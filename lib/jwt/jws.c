@@ -1,9 +1,10 @@
 /*
  * Compact JWS (RFC 7515): taken apart, and verified.
  *
- * The header is what an attacker writes first. It chooses among keys, never what
- * a key is for; keys that it carries or points to are not looked at; and what it
- * says has to be understood (`crit`, `b64`) is refused, since nothing is.
+ * The header is what an attacker writes first. It chooses among keys, never
+ * what a key is for; keys that it carries or points to are not looked at; and
+ * what it says has to be understood (`crit`, `b64`) is refused, since nothing
+ * is.
  */
 #include "jwk.h"
 
@@ -61,8 +62,8 @@ static int split(const char *token, size_t size, struct sg_jws *jws,
 	if (size == 0)
 		return sg_fail(error, "malformed", "the token is empty");
 	if (size > SG_MAX_TOKEN)
-		return sg_fail(error, "malformed",
-		               "the token is longer than %zu bytes", SG_MAX_TOKEN);
+		return sg_fail(error, "malformed", "the token is longer than %zu bytes",
+		               SG_MAX_TOKEN);
 	jws->junk = has_control_character(token, size);
 	if (jws->junk)
 		return sg_fail(error, "malformed",
@@ -113,10 +114,11 @@ static int read_header(const struct part *part, struct sg_jws *jws,
 
 	if (decode(part, "header", &bytes, &size, error) != 0)
 		return -1;
-	jws->header = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES,
-	                         &reason);
+	jws->header =
+		json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, &reason);
 	if (!json_is_object(jws->header))
-		return sg_fail(error, "malformed", "its header is not a JSON object%s%s",
+		return sg_fail(error, "malformed",
+		               "its header is not a JSON object%s%s",
 		               jws->header == NULL ? ": " : "",
 		               jws->header == NULL ? reason.text : "");
 	if (json_object_get(jws->header, "crit") != NULL)
@@ -209,8 +211,7 @@ static int to_der(const struct statement *statement, unsigned char *der)
 	return i2d_ECDSA_SIG(signature, &der);
 }
 
-static bool verify_asymmetric(const struct statement *statement,
-                              EVP_PKEY *pkey)
+static bool verify_asymmetric(const struct statement *statement, EVP_PKEY *pkey)
 {
 	const struct sg_algorithm *algorithm = statement->algorithm;
 	const unsigned char *signature = statement->signature;
@@ -316,11 +317,9 @@ int sg_jws_verify(struct sg_jws *jws, const struct sg_jwks *set,
 void sg_jws_verify_nothing(const char *token, size_t size,
                            const struct sg_jwks *set)
 {
-	/* Numbers that pass every check of range, so that the work is done. */
-	unsigned char signature[MAX_SIGNATURE];
+	unsigned char signature[MAX_SIGNATURE] = {0};
 	sg_auto_key struct sg_key key = {0};
 
-	memset(signature, 1, sizeof signature);
 	ERR_set_mark();
 	const struct sg_algorithm *algorithm = sg_jwks_choose_any(set, &key);
 	if (algorithm != NULL) {
@@ -332,7 +331,8 @@ void sg_jws_verify_nothing(const char *token, size_t size,
 			.signature_size = signature_size(algorithm, &key),
 		};
 
-		signature[statement.signature_size - 1] = 0; /* Ed448's range */
+		/* Numbers in every scheme's range, so that the work is done. */
+		memset(signature, 1, statement.signature_size - 1);
 		(void)verify(&statement, &key);
 	}
 	ERR_pop_to_mark();

@@ -53,9 +53,10 @@ struct sg_jwks;
 
 /*
  * Reads a JWK set (RFC 7517 section 5), one JWK, or a public key in PEM
- * (RFC 7468 section 13); the caller frees it with sg_jwks_free. The bytes may be
- * wiped afterwards. Errors: keys-unparseable; keys-unusable for a PEM file with
- * a private key, a certificate, several blocks, or a key that fits no algorithm.
+ * (RFC 7468 section 13); the caller frees it with sg_jwks_free. The bytes may
+ * be wiped afterwards. Errors: keys-unparseable; keys-unusable for a PEM file
+ * with a private key, a certificate, several blocks, or a key that fits no
+ * algorithm.
  */
 int sg_jwks_parse(const char *bytes, size_t size, struct sg_jwks **set,
                   struct sg_error *error);

@@ -82,19 +82,20 @@ int sg_pem_import(const char *text, size_t size, struct sg_key *key,
 
 	if (read_block(text, size, &block, error) != 0)
 		return -1;
-	if (strstr(block.name, "PRIVATE KEY") != NULL)
+	const char *name = block.name != NULL ? block.name : "";
+	if (strstr(name, "PRIVATE KEY") != NULL)
 		return sg_fail(error, "keys-unusable",
 		               "it is a private key, which belongs on the issuer only; "
 		               "put its public key here (openssl pkey -pubout)");
-	if (strstr(block.name, "CERTIFICATE") != NULL)
+	if (strstr(name, "CERTIFICATE") != NULL)
 		return sg_fail(error, "keys-unusable",
 		               "it is a certificate; put its public key here (openssl "
 		               "x509 -pubkey -noout)");
 
 	const unsigned char *bytes = block.bytes;
-	if (strcmp(block.name, "PUBLIC KEY") == 0)
+	if (strcmp(name, "PUBLIC KEY") == 0)
 		key->pkey = d2i_PUBKEY(NULL, &bytes, block.size);
-	else if (strcmp(block.name, "RSA PUBLIC KEY") == 0)
+	else if (strcmp(name, "RSA PUBLIC KEY") == 0)
 		key->pkey = d2i_PublicKey(EVP_PKEY_RSA, NULL, &bytes, block.size);
 	if (key->pkey == NULL || bytes != block.bytes + block.size)
 		return sg_fail(error, "keys-unusable",

@@ -1,9 +1,10 @@
 /*
  * The time window of a token (RFC 7519 sections 4.1.4 to 4.1.6), as arithmetic.
  *
- * Leeway widens the window at both ends. It never shifts `now`, which would take
- * from one end what it gives to the other, and expire short-lived tokens early.
- * No sum overflows: times end with the year 9999, rules with as many seconds.
+ * Leeway widens the window at both ends. It never shifts `now`, which would
+ * take from one end what it gives to the other, and expire short-lived tokens
+ * early. No sum overflows: times end with the year 9999, rules with as many
+ * seconds.
  */
 #include "jwt.h"
 
@@ -46,8 +47,7 @@ sg_usec sg_window_margin(const struct sg_claims *claims,
 	if (claims->issued.present)
 		margin = least(margin, now - (iat - rules->leeway));
 	if (claims->not_before.present)
-		margin = least(margin,
-		               now - (claims->not_before.time - rules->leeway));
+		margin = least(margin, now - (claims->not_before.time - rules->leeway));
 	if (claims->issued.present && rules->max_age > 0)
 		margin = least(margin, iat + rules->max_age + rules->leeway - now);
 	return margin;

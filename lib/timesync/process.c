@@ -77,6 +77,11 @@ static int is_process(const struct dirent *entry)
 	return isdigit((unsigned char)entry->d_name[0]);
 }
 
+bool sg_process_of(pid_t pid, struct sg_process *process)
+{
+	return read_stat(pid, NULL, 0, process);
+}
+
 struct sg_process sg_process_find(const char *name)
 {
 	struct sg_process found = {0};

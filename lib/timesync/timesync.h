@@ -51,6 +51,9 @@ struct sg_process {
 /* The oldest process of that name in our PID namespace; pid 0 when none. */
 struct sg_process sg_process_find(const char *name);
 
+/* The process with that id; false when there is none. */
+bool sg_process_of(pid_t pid, struct sg_process *process);
+
 bool sg_process_is_alive(const struct sg_process *process);
 
 bool sg_process_is_same(const struct sg_process *one,

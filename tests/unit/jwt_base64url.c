@@ -17,8 +17,12 @@ static int decode(const char *text, unsigned char *bytes, size_t *size)
 static void test_examples(void **state)
 {
 	static const char *const examples[][2] = {
-		{"", ""},          {"Zg", "f"},         {"Zm8", "fo"},
-		{"Zm9v", "foo"},   {"Zm9vYg", "foob"},  {"Zm9vYmE", "fooba"},
+		{"", ""},
+		{"Zg", "f"},
+		{"Zm8", "fo"},
+		{"Zm9v", "foo"},
+		{"Zm9vYg", "foob"},
+		{"Zm9vYmE", "fooba"},
 		{"Zm9vYmFy", "foobar"},
 	};
 
@@ -62,8 +66,7 @@ static void test_other_characters(void **state)
 		const char text[] = {'A', 'A', (char)character, 'A'};
 		unsigned char bytes[3];
 		size_t size = 0;
-		bool known =
-			character != 0 && strchr(alphabet, character) != NULL;
+		bool known = character != 0 && strchr(alphabet, character) != NULL;
 
 		assert_int_equal(sg_base64url_decode(text, sizeof text, bytes, &size),
 		                 known ? 0 : -1);
@@ -72,8 +75,8 @@ static void test_other_characters(void **state)
 
 static void test_impossible_lengths(void **state)
 {
-	static const char *const texts[] = {"A", "AAAAA", "AAAAAAAAA", "Zh",
-	                                    "Zm9", "Zg==", "Zg="};
+	static const char *const texts[] = {"A",   "AAAAA", "AAAAAAAAA", "Zh",
+	                                    "Zm9", "Zg==",  "Zg="};
 	unsigned char bytes[8];
 	size_t size = 0;
 

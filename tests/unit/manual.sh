@@ -1,24 +1,53 @@
 #!/bin/sh
-# The manual page lists every code that a report can hold.
+# The manual pages list every code and every reason that is told.
 : "${srcdir:?}"
 
 # These only ever become part of another error's sentence.
 inner='command-failed command-missing command-timeout ntpd-not-stopped'
 
-codes=$(cat "$srcdir"/lib/*/*.c "$srcdir"/tools/*.c | tr '\n' ' ' |
-	grep -oE 'sg_(fail|warn)\([^";]*"[a-z-]+"' | grep -oE '"[a-z-]+"' |
-	tr -d '"' | sort -u)
+# The codes that these files give.
+codes_of() { # FILE...
+	cat "$@" | tr '\n' ' ' |
+		grep -oE 'sg_(fail|warn)\([^";]*"[a-z_-]+"' | grep -oE '"[a-z_-]+"' |
+		tr -d '"'
+}
 
-echo "1..$(echo "$codes" | wc -l)"
+gate=$(
+	{
+		codes_of "$srcdir"/lib/base/*.c "$srcdir"/lib/jwt/*.c \
+			"$srcdir"/lib/gate/*.c "$srcdir"/lib/pam/*.c
+		sed -n 's/^\t\[SG_[A-Z_]*\] = "\([a-z_]*\)",/\1/p' "$srcdir"/lib/gate/words.c
+	} | grep -vxE 'bad-time|file-(changed|not-synced|not-replaceable|unwritable)' | sort -u
+)
+time=$(codes_of "$srcdir"/lib/base/error.c "$srcdir"/lib/base/file.c \
+	"$srcdir"/lib/base/time.c "$srcdir"/lib/ntpconf/*.c \
+	"$srcdir"/lib/timesync/*.c "$srcdir"/tools/*.c | sort -u)
+options=$(sed -n 's/^\t{"\([a-z_]*\)", [A-Z_]*,.*/\1/p' "$srcdir"/lib/pam/options.c)
+
+# shellcheck disable=SC2086 # lists of words
+set -- $gate $time $options
+echo "1..$#"
 number=0
-for code in $codes; do
-	number=$((number + 1))
-	case " $inner " in
-	*" $code "*) echo "ok $number - $code is not for reports" && continue ;;
-	esac
-	if grep -Eq -- "(^| )$code([ ,.]|$)" "$srcdir/tools/skewgate.8"; then
-		echo "ok $number - $code is in the manual page"
-	else
-		echo "not ok $number - $code is in the manual page"
-	fi
-done
+
+check() { # PAGE WORD...
+	page=$1
+	shift
+	for word in "$@"; do
+		number=$((number + 1))
+		case " $inner " in
+		*" $word "*) echo "ok $number - $word is not for reports" && continue ;;
+		esac
+		if grep -Eq -- "(^| )$word([ ,.]|$)" "$srcdir/$page"; then
+			echo "ok $number - $word is in $page"
+		else
+			echo "not ok $number - $word is in $page"
+		fi
+	done
+}
+
+# shellcheck disable=SC2086
+{
+	check lib/pam/pam_skewgate.8 $gate
+	check tools/skewgate.8 $time
+	check lib/pam/skewgate.conf.5 $options
+}

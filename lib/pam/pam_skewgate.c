@@ -1,0 +1,180 @@
+/*
+ * The faces of pam_skewgate.so (pam_sm_authenticate(3) and its like).
+ *
+ * A login by key passes here too, in its account and session phases, and must
+ * never fail because of us: without a token of this login nothing is read.
+ */
+#include "module.h"
+
+#include <string.h>
+
+#define FACE __attribute__((visibility("default")))
+
+/* What authenticate leaves for the account phase. */
+static const char data_name[] = "skewgate_login";
+
+struct accepted {
+	sg_usec ends; /* exp + leeway */
+};
+
+static void free_accepted(pam_handle_t *pamh, void *data, int status)
+{
+	(void)pamh;
+	(void)status;
+	free(data);
+}
+
+/* Lets the account phase know until when the token is good. */
+static int remember(pam_handle_t *pamh, const struct sg_verdict *verdict)
+{
+	struct accepted *accepted = malloc(sizeof *accepted);
+
+	if (accepted == NULL)
+		return -1;
+	accepted->ends = verdict->claims.expires.time + verdict->rules.leeway;
+	if (pam_set_data(pamh, data_name, accepted, free_accepted) == PAM_SUCCESS)
+		return 0;
+	free(accepted);
+	return -1;
+}
+
+/* The user that logs in; "" is nobody. */
+static const char *find_user(pam_handle_t *pamh)
+{
+	const char *user = NULL;
+
+	return pam_get_user(pamh, &user, NULL) == PAM_SUCCESS && user != NULL ? user
+	                                                                      : "";
+}
+
+/* The token against the options; false when the keys cannot be had. */
+static void judge(const struct sg_options *options, const char *user,
+                  const struct credential *credential,
+                  struct sg_verdict *verdict)
+{
+	struct sg_error error = {0};
+	struct sg_jwks *keys = NULL;
+
+	if (sg_options_read_keys(options, &keys, &error) != 0) {
+		sg_gate_unavailable(&error, sg_time_now(), verdict);
+		return;
+	}
+	const struct sg_login login = {
+		.token = credential->bytes,
+		.size = credential->size,
+		.user = user,
+		.now = sg_time_now(),
+	};
+	sg_gate_judge(&options->policy, keys, &login, verdict);
+	sg_jwks_free(keys);
+}
+
+/* The login as far as the options are known. */
+static int authenticate(pam_handle_t *pamh, bool silent,
+                        const struct sg_options *options, const char *user)
+{
+	struct credential credential = {.size = 0};
+	struct sg_verdict verdict;
+	int result = PAM_AUTH_ERR;
+
+	if (options->use_first_pass)
+		credential_take(pamh, &credential);
+	else
+		credential_ask(pamh, silent, &credential);
+	judge(options, user, &credential, &verdict);
+	credential_wipe(&credential);
+
+	report_verdict(pamh, user, options->debug, &verdict);
+	if (verdict.reason == SG_UNAVAILABLE)
+		result = PAM_AUTHINFO_UNAVAIL;
+	else if (verdict.reason == SG_ACCEPTED)
+		result =
+			remember(pamh, &verdict) == 0 ? PAM_SUCCESS : PAM_AUTHINFO_UNAVAIL;
+	if (!silent)
+		report_to_user(pamh, &verdict);
+	sg_verdict_free(&verdict);
+	return result;
+}
+
+/* Options that a person has to mend, or a file that cannot be had. */
+static int refuse_options(pam_handle_t *pamh, const char *user,
+                          const struct sg_error *error)
+{
+	static const char option[] = "option-";
+	struct sg_verdict verdict;
+
+	if (strncmp(error->code, option, strlen(option)) == 0) {
+		report_options(pamh, error);
+		return PAM_SERVICE_ERR;
+	}
+	sg_gate_unavailable(error, sg_time_now(), &verdict);
+	report_verdict(pamh, user, false, &verdict);
+	sg_verdict_free(&verdict);
+	return PAM_AUTHINFO_UNAVAIL;
+}
+
+FACE int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc,
+                             const char **argv)
+{
+	struct sg_options options = {0};
+	struct sg_error error = {0};
+	int result;
+
+	/* A second attempt must not live on the first one's token. */
+	(void)pam_set_data(pamh, data_name, NULL, NULL);
+	const char *user = find_user(pamh);
+	if (sg_options_read(argc, argv, &options, &error) == 0)
+		result = authenticate(pamh, ((unsigned)flags & PAM_SILENT) != 0,
+		                      &options, user);
+	else
+		result = refuse_options(pamh, user, &error);
+	sg_options_free(&options);
+	return result;
+}
+
+FACE int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc,
+                        const char **argv)
+{
+	(void)pamh;
+	(void)flags;
+	(void)argc;
+	(void)argv;
+	return PAM_SUCCESS;
+}
+
+/* Never PAM_SUCCESS, which as `sufficient` would let an expired account in. */
+FACE int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc,
+                          const char **argv)
+{
+	const void *data = NULL;
+
+	(void)flags;
+	(void)argc;
+	(void)argv;
+	if (pam_get_data(pamh, data_name, &data) != PAM_SUCCESS || data == NULL)
+		return PAM_IGNORE;
+	if (sg_time_now() < ((const struct accepted *)data)->ends)
+		return PAM_IGNORE;
+	report_ended(pamh);
+	return PAM_ACCT_EXPIRED;
+}
+
+FACE int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc,
+                             const char **argv)
+{
+	(void)pamh;
+	(void)flags;
+	(void)argc;
+	(void)argv;
+	return PAM_IGNORE;
+}
+
+FACE int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc,
+                              const char **argv)
+{
+	(void)pamh;
+	(void)flags;
+	(void)argc;
+	(void)argv;
+	return PAM_IGNORE;
+}

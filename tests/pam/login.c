@@ -1,0 +1,231 @@
+/*
+ * One login through the real libpam, told line by line: what was asked and
+ * answered, what was logged, what each call returned.
+ *
+ * The clock and the log are this program's own: libpam and the module find its
+ * clock_gettime and its syslog before the C library's.
+ *
+ * usage: login [-u USER] [-r RHOST] [-t MICROSECONDS] [-n REPEAT] [-s]
+ *              [-a ANSWERFILE]... CONFDIR SERVICE CALL...
+ * A CALL is authenticate, setcred, acct_mgmt, open_session, close_session, or
+ * later=MICROSECONDS, which moves the clock. -s: PAM_SILENT.
+ */
+#include <fcntl.h>
+#include <security/pam_appl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EXPORTED __attribute__((visibility("default")))
+
+#define MAX_ANSWERS 32
+#define MAX_ANSWER ((size_t)256 * 1024)
+
+static const char *const priorities[] = {"EMERG",   "ALERT",  "CRIT", "ERR",
+                                         "WARNING", "NOTICE", "INFO", "DEBUG"};
+
+static long long clock_now = -1; /* -1: the machine's own */
+static char *answers[MAX_ANSWERS];
+static int answer_count;
+static int answered;
+static bool quiet;
+
+/* Names of what the module may return. */
+static const struct {
+	int code;
+	const char *name;
+} codes[] = {
+	{PAM_SUCCESS, "PAM_SUCCESS"},
+	{PAM_SERVICE_ERR, "PAM_SERVICE_ERR"},
+	{PAM_PERM_DENIED, "PAM_PERM_DENIED"},
+	{PAM_AUTH_ERR, "PAM_AUTH_ERR"},
+	{PAM_AUTHINFO_UNAVAIL, "PAM_AUTHINFO_UNAVAIL"},
+	{PAM_ACCT_EXPIRED, "PAM_ACCT_EXPIRED"},
+	{PAM_MODULE_UNKNOWN, "PAM_MODULE_UNKNOWN"},
+	{PAM_CONV_ERR, "PAM_CONV_ERR"},
+	{PAM_IGNORE, "PAM_IGNORE"},
+};
+
+/* ---- what libpam and the module find ------------------------------------ */
+
+int clock_gettime(clockid_t clock, struct timespec *now);
+void __syslog_chk(int priority, int flag, const char *format, ...);
+
+EXPORTED int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	if (clock != CLOCK_REALTIME || clock_now < 0)
+		return (int)syscall(SYS_clock_gettime, clock, now);
+	now->tv_sec = clock_now / 1000000;
+	now->tv_nsec = clock_now % 1000000 * 1000;
+	return 0;
+}
+
+static void tell_log(int priority, const char *format, va_list arguments)
+{
+	if (quiet)
+		return;
+	printf("log %s ", priorities[priority & LOG_PRIMASK]);
+	vprintf(format, arguments);
+	putchar('\n');
+}
+
+EXPORTED void syslog(int priority, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	tell_log(priority, format, arguments);
+	va_end(arguments);
+}
+
+EXPORTED void __syslog_chk(int priority, int flag, const char *format, ...)
+{
+	va_list arguments;
+
+	(void)flag;
+	va_start(arguments, format);
+	tell_log(priority, format, arguments);
+	va_end(arguments);
+}
+
+/* ---- the application ---------------------------------------------------- */
+
+static int converse(int count, const struct pam_message **messages,
+                    struct pam_response **responses, void *data)
+{
+	static const char *const styles[] = {
+		[PAM_PROMPT_ECHO_OFF] = "ask",
+		[PAM_PROMPT_ECHO_ON] = "ask-echo",
+		[PAM_ERROR_MSG] = "error",
+		[PAM_TEXT_INFO] = "info",
+	};
+
+	(void)data;
+	*responses = calloc((size_t)count, sizeof **responses);
+	if (*responses == NULL)
+		return PAM_BUF_ERR;
+	for (int i = 0; i < count; i++) {
+		int style = messages[i]->msg_style;
+
+		if (!quiet)
+			printf("%s %s\n", styles[style], messages[i]->msg);
+		if (style != PAM_PROMPT_ECHO_OFF && style != PAM_PROMPT_ECHO_ON)
+			continue;
+		if (answered == answer_count) {
+			free(*responses);
+			*responses = NULL;
+			return PAM_CONV_ERR;
+		}
+		(*responses)[i].resp = strdup(answers[answered++]);
+	}
+	return PAM_SUCCESS;
+}
+
+static void tell_result(const char *call, int code)
+{
+	for (size_t i = 0; i < sizeof codes / sizeof *codes && !quiet; i++)
+		if (codes[i].code == code) {
+			printf("%s %s\n", call, codes[i].name);
+			return;
+		}
+	if (!quiet)
+		printf("%s %d\n", call, code);
+}
+
+static int call(pam_handle_t *pamh, const char *name, int flags)
+{
+	static const char later[] = "later=";
+	int code = -1;
+
+	if (strncmp(name, later, strlen(later)) == 0) {
+		clock_now += strtoll(name + strlen(later), NULL, 10);
+		return PAM_SUCCESS;
+	}
+	if (strcmp(name, "authenticate") == 0)
+		code = pam_authenticate(pamh, flags);
+	else if (strcmp(name, "setcred") == 0)
+		code = pam_setcred(pamh, flags | (int)PAM_ESTABLISH_CRED);
+	else if (strcmp(name, "acct_mgmt") == 0)
+		code = pam_acct_mgmt(pamh, flags);
+	else if (strcmp(name, "open_session") == 0)
+		code = pam_open_session(pamh, flags);
+	else if (strcmp(name, "close_session") == 0)
+		code = pam_close_session(pamh, flags);
+	tell_result(name, code);
+	return code;
+}
+
+static char *read_answer(const char *path)
+{
+	char *text = calloc(1, MAX_ANSWER + 1);
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (text == NULL || file < 0 || read(file, text, MAX_ANSWER) < 0) {
+		perror(path);
+		exit(2);
+	}
+	close(file);
+	return text;
+}
+
+int main(int argc, char **argv)
+{
+	const struct pam_conv conversation = {converse, NULL};
+	const char *user = "alice";
+	const char *host = NULL;
+	int repeat = 1;
+	int flags = 0;
+	int last = 0;
+	int option;
+
+	while ((option = getopt(argc, argv, "u:r:t:n:a:s")) != -1)
+		switch (option) {
+		case 'u':
+			user = optarg;
+			break;
+		case 'r':
+			host = optarg;
+			break;
+		case 't':
+			clock_now = strtoll(optarg, NULL, 10);
+			break;
+		case 'n':
+			repeat = (int)strtol(optarg, NULL, 10);
+			break;
+		case 'a':
+			if (answer_count < MAX_ANSWERS)
+				answers[answer_count++] = read_answer(optarg);
+			break;
+		case 's':
+			flags = (int)PAM_SILENT;
+			break;
+		default:
+			return 2;
+		}
+	if (argc - optind < 3)
+		return 2;
+	for (int run = 0; run < repeat; run++) {
+		pam_handle_t *pamh = NULL;
+
+		quiet = run > 0; /* the first one tells for all */
+		answered = 0;
+		if (pam_start_confdir(argv[optind + 1], user, &conversation,
+		                      argv[optind], &pamh) != PAM_SUCCESS)
+			return 2;
+		if (host != NULL)
+			pam_set_item(pamh, PAM_RHOST, host);
+		last = 0;
+		for (int i = optind + 2; i < argc; i++)
+			last = call(pamh, argv[i], flags);
+		pam_end(pamh, last);
+	}
+	for (int i = 0; i < answer_count; i++)
+		free(answers[i]);
+	return last == PAM_SUCCESS ? 0 : 1;
+}

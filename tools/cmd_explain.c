@@ -1,0 +1,430 @@
+/*
+ * skewgate explain: what the module would say of a token, and why.
+ *
+ * It asks the same function with the same options, read in the same way, so
+ * that an administrator sees a refusal before anybody is locked out by it.
+ */
+#include "tools.h"
+
+#include "lib/pam/pam.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Its own codes; skewgate(8) lists them. */
+enum {
+	EXIT_ACCEPTED = 0,
+	EXIT_REFUSED = 1,
+	EXIT_UNUSABLE = 3,
+};
+
+/* Columns of the picture from one end of the window to the other. */
+#define PICTURE_WIDTH 60
+
+struct request {
+	char *config; /* absolute, as an argument of the module; NULL: default */
+	char *keys;
+	const char *user;
+	const char *at;
+	const char *file;
+	bool json;
+};
+
+/* ---- in words ----------------------------------------------------------- */
+
+/* "3 s ago", "in 2 h 5 min": how a person says a distance. */
+static void format_distance(sg_usec distance, char *text, size_t size)
+{
+	sg_usec magnitude = distance < 0 ? -distance : distance;
+	long long seconds = magnitude / SG_SECOND;
+	const char *before = distance < 0 ? "" : "in ";
+	const char *after = distance < 0 ? " ago" : "";
+
+	if (seconds < 600)
+		snprintf(text, size, "%s%.3f s%s", before, (double)magnitude / 1e6,
+		         after);
+	else if (seconds < 86400)
+		snprintf(text, size, "%s%lld h %lld min%s", before, seconds / 3600,
+		         seconds / 60 % 60, after);
+	else
+		snprintf(text, size, "%s%lld days%s", before, seconds / 86400, after);
+}
+
+static const struct sg_time_claim *time_claim(const struct sg_claims *claims,
+                                              const char *name)
+{
+	const struct sg_time_claim *claim = NULL;
+
+	if (strcmp(name, "exp") == 0)
+		claim = &claims->expires;
+	else if (strcmp(name, "nbf") == 0)
+		claim = &claims->not_before;
+	else if (strcmp(name, "iat") == 0)
+		claim = &claims->issued;
+	return claim != NULL && claim->present ? claim : NULL;
+}
+
+/* Escaped as JSON is: a token may come from anybody, and this is a terminal. */
+static void print_value(const json_t *value)
+{
+	char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII |
+	                                   JSON_COMPACT | JSON_REAL_PRECISION(16));
+
+	if (text != NULL && strchr(text, 127) == NULL)
+		printf("%s", text);
+	free(text);
+}
+
+static void print_claims(const struct sg_verdict *verdict)
+{
+	const struct sg_claims *claims = &verdict->claims;
+	char distance[64];
+	char time[SG_TIME_SIZE];
+	const char *name;
+	json_t *value;
+
+	if (!json_is_object(claims->json))
+		return;
+	printf("\n  claims%s\n", verdict->verified
+	                             ? ""
+	                             : " (NOT VERIFIED: anybody may have written "
+	                               "them)");
+	json_object_foreach (claims->json, name, value) {
+		const struct sg_time_claim *claim = time_claim(claims, name);
+		char quoted[SG_QUOTED_SIZE];
+
+		sg_quote(name, quoted);
+		printf("    %-8.*s ", (int)strlen(quoted) - 2, quoted + 1);
+		print_value(value);
+		if (claim != NULL) {
+			sg_time_format(claim->time, time);
+			format_distance(claim->time - verdict->now, distance,
+			                sizeof distance);
+			printf("  %s, %s", time, distance);
+		}
+		putchar('\n');
+	}
+}
+
+/* ---- the picture -------------------------------------------------------- */
+
+/* The columns of the picture: before the window, its ends, and after it. */
+enum {
+	BEFORE = 0,
+	BEGIN = 2,
+	END = BEGIN + PICTURE_WIDTH,
+	AFTER = END + 2,
+	COLUMNS,
+};
+
+/* The time that the picture ends with, and what it is called. */
+static sg_usec picture_end(const struct sg_verdict *verdict, const char **name)
+{
+	sg_usec end = verdict->claims.expires.time;
+	sg_usec oldest = verdict->claims.issued.time + verdict->rules.max_age;
+
+	*name = "exp";
+	if (verdict->rules.max_age == 0 || oldest >= end)
+		return end;
+	*name = "max_age";
+	return oldest;
+}
+
+/* The time that it begins with; false when the token names none. */
+static bool picture_begin(const struct sg_claims *claims, sg_usec *begin,
+                          const char **name)
+{
+	sg_usec nbf = claims->not_before.time;
+	sg_usec iat = claims->issued.time;
+
+	if (claims->not_before.present && claims->issued.present && nbf == iat) {
+		*name = "nbf/iat";
+		*begin = nbf;
+	} else if (claims->not_before.present &&
+	           (!claims->issued.present || nbf > iat)) {
+		*name = "nbf";
+		*begin = nbf;
+	} else {
+		*name = "iat";
+		*begin = iat;
+	}
+	return claims->not_before.present || claims->issued.present;
+}
+
+static int picture_column(sg_usec begin, sg_usec end, sg_usec now)
+{
+	if (now < begin)
+		return BEFORE;
+	if (now >= end)
+		return AFTER;
+	return BEGIN + 1 +
+	       (int)((double)(now - begin) / (double)(end - begin) *
+	             (PICTURE_WIDTH - 1));
+}
+
+/* The names above the picture: the ends over their marks, "now" where there is
+ * room for it. */
+static void print_labels(const char *begin, const char *end, int now)
+{
+	char line[COLUMNS + 1];
+	int first = BEGIN + (int)strlen(begin) + 1;
+	int last = END - (int)strlen(end) - (int)strlen("now");
+
+	memset(line, ' ', COLUMNS);
+	line[COLUMNS] = '\0';
+	memcpy(line + BEGIN, begin, strlen(begin));
+	memcpy(line + END + 1 - strlen(end), end, strlen(end));
+	now = now - 1 < first ? first : now - 1 > last ? last : now - 1;
+	memcpy(line + now, "now", strlen("now"));
+	printf("\n  %s\n", line);
+}
+
+/* Where now lies between the token's begin and end. */
+static void print_picture(const struct sg_verdict *verdict)
+{
+	const char *begin_name = NULL;
+	const char *end_name = NULL;
+	sg_usec begin = 0;
+	sg_usec end = picture_end(verdict, &end_name);
+
+	if (!verdict->judged_time ||
+	    !picture_begin(&verdict->claims, &begin, &begin_name) || begin >= end)
+		return;
+	int column = picture_column(begin, end, verdict->now);
+	print_labels(begin_name, end_name, column);
+	fputs("  ", stdout);
+	for (int i = 0; i < COLUMNS; i++) {
+		if (i == column)
+			fputs("●", stdout);
+		else if (i == BEGIN)
+			fputs("├", stdout);
+		else if (i == END)
+			fputs("┤", stdout);
+		else
+			fputs(i > BEGIN && i < END ? "─" : " ", stdout);
+	}
+	if (verdict->reason != SG_ACCEPTED)
+		printf("  refused\n");
+	else if (verdict->leeway_used)
+		printf("  accepted, by the leeway alone\n");
+	else
+		printf("  accepted, %lld s left\n",
+		       (long long)((end - verdict->now) / SG_SECOND));
+}
+
+static void print_verdict(const struct sg_verdict *verdict, const char *user)
+{
+	char time[SG_TIME_SIZE];
+	const json_t *header = verdict->jws.header;
+
+	if (verdict->reason == SG_ACCEPTED)
+		printf("ACCEPTED: %s%s\n", verdict->error.text,
+		       verdict->leeway_used ? "; only the leeway lets it in, so a "
+		                              "clock is off"
+		                            : "");
+	else
+		printf("REFUSED (%s): %s\n", sg_reason_name(verdict->reason),
+		       verdict->error.text);
+	if (user == NULL && verdict->reason != SG_UNAVAILABLE)
+		printf("The user was not checked: give --user.\n");
+	sg_time_format(verdict->now, time);
+	printf("\n  now      %s\n", time);
+	if (json_is_object(header)) {
+		printf("  header   ");
+		print_value(header);
+		putchar('\n');
+	}
+	print_claims(verdict);
+	print_picture(verdict);
+}
+
+/* ---- the command -------------------------------------------------------- */
+
+static int fail(const struct sg_error *error, int code)
+{
+	fprintf(stderr, "skewgate: %s [%s]\n", error->text, error->code);
+	return code;
+}
+
+/* The module takes absolute paths; a person at a shell may name any. The result
+ * is the argument `name=path`, for the caller to free. */
+static char *path_argument(const char *name, const char *path)
+{
+	sg_auto_free char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+	char *argument = NULL;
+
+	if (path[0] != '/' && here == NULL)
+		return NULL;
+	if (asprintf(&argument, "%s=%s%s%s", name, here != NULL ? here : "",
+	             here != NULL ? "/" : "", path) < 0)
+		return NULL;
+	return argument;
+}
+
+/* Reads a token into `buffer`: one byte more than a token has and the end of
+ * its line, so that a longer one is refused for its length. */
+static int read_token(const char *path, char *buffer, size_t room, size_t *size,
+                      struct sg_error *error)
+{
+	bool is_stdin = path == NULL || strcmp(path, "-") == 0;
+	FILE *file = is_stdin ? stdin : fopen(path, "re");
+
+	*size = file != NULL ? fread(buffer, 1, room, file) : 0;
+	bool failed = file == NULL || ferror(file);
+	if (file != NULL && !is_stdin)
+		fclose(file);
+	if (failed)
+		return sg_fail(error, "token-unreadable",
+		               "the token cannot be read from %s: %s; name a file, or "
+		               "pipe it in",
+		               is_stdin ? "standard input" : path, strerror(errno));
+	if (*size > 0 && buffer[*size - 1] == '\n') {
+		(*size)--;
+		if (*size > 0 && buffer[*size - 1] == '\r')
+			(*size)--;
+	}
+	return 0;
+}
+
+/* Judges as the module would. */
+static void judge(const struct request *request, const struct sg_login *login,
+                  struct sg_verdict *verdict)
+{
+	struct sg_options options = {0};
+	struct sg_error error = {0};
+	struct sg_jwks *keys = NULL;
+	const char *arguments[2];
+	int count = 0;
+
+	if (request->config != NULL)
+		arguments[count++] = request->config;
+	if (request->keys != NULL)
+		arguments[count++] = request->keys;
+	if (sg_options_read(count, arguments, &options, &error) != 0 ||
+	    sg_options_read_keys(&options, &keys, &error) != 0) {
+		sg_gate_unavailable(&error, login->now, verdict);
+	} else {
+		if (sg_jwks_has_private_key(keys))
+			fprintf(stderr,
+			        "skewgate: warning: %s holds a private key, with which "
+			        "anybody who reads it can issue tokens; leave the public "
+			        "part only [private-key]\n",
+			        options.keys);
+		sg_gate_judge(&options.policy, keys, login, verdict);
+		sg_verdict_reveal(verdict, login);
+	}
+	sg_jwks_free(keys);
+	sg_options_free(&options);
+}
+
+static int print_json_verdict(const struct sg_verdict *verdict)
+{
+	json_t *value = sg_verdict_json(verdict);
+	int failed =
+		value == NULL ||
+		json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(16));
+
+	json_decref(value);
+	return failed || putchar('\n') == EOF ? -1 : 0;
+}
+
+static int explain(const struct request *request)
+{
+	struct sg_error error = {0};
+	char token[SG_MAX_TOKEN + 3];
+	struct sg_login login = {.token = token, .user = request->user};
+	struct sg_verdict verdict;
+	int code = EXIT_REFUSED;
+	int failed = 0;
+
+	if (request->at != NULL &&
+	    sg_time_parse(request->at, &login.now, &error) != 0)
+		return fail(&error, EXIT_USAGE);
+	if (read_token(request->file, token, sizeof token, &login.size, &error) !=
+	    0)
+		return fail(&error, EXIT_USAGE);
+	if (request->at == NULL)
+		login.now = sg_time_now();
+	judge(request, &login, &verdict);
+	explicit_bzero(token, sizeof token);
+
+	if (request->json)
+		failed = print_json_verdict(&verdict);
+	else
+		print_verdict(&verdict, request->user);
+	if (failed != 0 || fflush(stdout) != 0)
+		fputs("skewgate: the verdict could not be written\n", stderr);
+	if (verdict.reason == SG_ACCEPTED)
+		code = EXIT_ACCEPTED;
+	else if (verdict.reason == SG_UNAVAILABLE)
+		code = EXIT_UNUSABLE;
+	sg_verdict_free(&verdict);
+	return code;
+}
+
+static int usage(const char *text)
+{
+	fprintf(stderr, "skewgate: %s [usage]\nTry 'skewgate explain --help'.\n",
+	        text);
+	return EXIT_USAGE;
+}
+
+static void set_option(struct request *request, int option, const char *value)
+{
+	switch (option) {
+	case 'c':
+		free(request->config);
+		request->config = path_argument("config", value);
+		break;
+	case 'k':
+		free(request->keys);
+		request->keys = path_argument("keys", value);
+		break;
+	case 'u':
+		request->user = value;
+		break;
+	case 'a':
+		request->at = value;
+		break;
+	default:
+		request->json = true;
+		break;
+	}
+}
+
+int cmd_explain(int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"keys", required_argument, NULL, 'k'},
+		{"user", required_argument, NULL, 'u'},
+		{"at", required_argument, NULL, 'a'},
+		{"json", no_argument, NULL, 'j'},
+		{NULL, 0, NULL, 0},
+	};
+	struct request request = {0};
+	int option = 0;
+	int code = EXIT_ACCEPTED;
+
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (option == '?') {
+			code =
+				usage("that is not an option of explain, or lacks its value");
+			break;
+		}
+		set_option(&request, option, optarg);
+	}
+	request.file = argv[optind];
+	if (code == EXIT_ACCEPTED && argc - optind > 1)
+		code =
+			usage("explain takes one token, from one file or standard input");
+	if (code == EXIT_ACCEPTED)
+		code = explain(&request);
+	free(request.config);
+	free(request.keys);
+	return code;
+}
