@@ -74,19 +74,23 @@ static int read_part(const char *question)
 	                                                                 : -1;
 }
 
+/* sshd puts what a module tells, such as the advice about parts, as lines
+ * between
+ * `(user@host) ` and the question. */
 static int read_prompt(const char *prompt)
 {
 	static const char password[] = "'s password: ";
 	const char *answer_kind = secure_getenv("SSH_ASKPASS_PROMPT");
 	const char *end = strstr(prompt, ") ");
+	const char *line = strrchr(prompt, '\n');
 	size_t length = strlen(prompt);
 
 	/* "confirm" and "none" want no answer (ssh(1)). */
 	if (answer_kind != NULL && answer_kind[0] != '\0')
 		return -1;
-	if (prompt[0] == '(' && end != NULL)
+	if (prompt[0] == '(' && end != NULL && (line == NULL || line > end))
 		return is_destination(prompt + 1, (size_t)(end - prompt) - 1)
-		           ? read_part(end + 2)
+		           ? read_part(line != NULL ? line + 1 : end + 2)
 		           : -1;
 	if (length <= strlen(password))
 		return -1;
