@@ -217,19 +217,17 @@ static int import_okp(const json_t *jwk, struct sg_key *key,
 }
 
 /* An even exponent, or 1, lets anybody sign. */
-int sg_key_check_rsa(const struct sg_key *key, struct sg_error *error)
+int sg_key_check_rsa(const BIGNUM *modulus, const BIGNUM *exponent,
+                     struct sg_error *error)
 {
-	auto_bignum BIGNUM *exponent = NULL;
-	int bits = EVP_PKEY_get_bits(key->pkey);
+	int bits = BN_num_bits(modulus);
 
 	if (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS)
 		return sg_fail(error, "keys-unusable",
 		               "its RSA modulus has %d bits; the least is %d, the most "
 		               "%d",
 		               bits, MIN_RSA_BITS, MAX_RSA_BITS);
-	if (EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_RSA_E, &exponent) !=
-	        1 ||
-	    !BN_is_odd(exponent) || BN_is_one(exponent) ||
+	if (!BN_is_odd(exponent) || BN_is_one(exponent) ||
 	    BN_num_bytes(exponent) > (int)MAX_EXPONENT)
 		return sg_fail(error, "keys-unusable",
 		               "its RSA exponent is even, 1, or too large");
@@ -254,16 +252,17 @@ static int import_rsa(const json_t *jwk, struct sg_key *key,
 	auto_builder OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
 	auto_params OSSL_PARAM *params = NULL;
 
-	if (n == NULL || e == NULL || builder == NULL ||
-	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, n) != 1 ||
+	if (n == NULL || e == NULL || builder == NULL)
+		return sg_fail_memory(error);
+	if (sg_key_check_rsa(n, e, error) != 0)
+		return -1;
+	if (OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, n) != 1 ||
 	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, e) != 1)
 		return fail_import(error);
 	params = OSSL_PARAM_BLD_to_param(builder);
 	if (params == NULL)
 		return fail_import(error);
-	return from_params("RSA", params, key, error) == 0
-	           ? sg_key_check_rsa(key, error)
-	           : -1;
+	return from_params("RSA", params, key, error);
 }
 
 static int import_secret(const json_t *jwk,

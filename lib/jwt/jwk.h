@@ -37,7 +37,8 @@ bool sg_key_fits(const struct sg_key *key,
 
 /* Whether an RSA key is neither too small nor one that anybody can sign for.
  * Error: keys-unusable. */
-int sg_key_check_rsa(const struct sg_key *key, struct sg_error *error);
+int sg_key_check_rsa(const BIGNUM *modulus, const BIGNUM *exponent,
+                     struct sg_error *error);
 
 /* Chooses the one key of the set that fits; `kid` NULL: the token names none.
  * Error: unknown_key. */

@@ -7,6 +7,7 @@
 #include "jwk.h"
 
 #include <openssl/bio.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -56,6 +57,23 @@ static int read_block(const char *text, size_t size, struct block *block,
 	return 0;
 }
 
+static int check_rsa(const struct sg_key *key, struct sg_error *error)
+{
+	BIGNUM *modulus = NULL;
+	BIGNUM *exponent = NULL;
+	int failed = -1;
+
+	if (EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_RSA_N, &modulus) ==
+	        1 &&
+	    EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_RSA_E, &exponent) == 1)
+		failed = sg_key_check_rsa(modulus, exponent, error);
+	else
+		sg_fail_memory(error);
+	BN_free(modulus);
+	BN_free(exponent);
+	return failed;
+}
+
 /* Finds out which curve it is on, or checks it when it is RSA. */
 static int examine(struct sg_key *key, struct sg_error *error)
 {
@@ -63,7 +81,7 @@ static int examine(struct sg_key *key, struct sg_error *error)
 	char group[32] = "";
 
 	if (EVP_PKEY_is_a(key->pkey, "RSA"))
-		return sg_key_check_rsa(key, error);
+		return check_rsa(key, error);
 	if (EVP_PKEY_is_a(key->pkey, "EC") &&
 	    EVP_PKEY_get_group_name(key->pkey, group, sizeof group, NULL) == 1)
 		type = group;
