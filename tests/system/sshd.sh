@@ -55,7 +55,7 @@ issue() {
 	/usr/bin/python3 "$srcdir/tests/system/issue" /tmp/issuer.pem "$@" >/tmp/token
 }
 
-# Debian's stack with the lines of pam_skewgate(8), as they stand in README.md.
+# Debian's stack with the lines of pam_skewgate(8).
 edit_stack() {
 	sed -i \
 		-e 's/^@include common-auth$/auth [success=done ignore=ignore default=die] pam_skewgate.so/' \
@@ -64,7 +64,8 @@ edit_stack() {
 	[ "$(grep -c pam_skewgate.so /etc/pam.d/sshd)" = 3 ] || fail 'the stack is not as expected'
 }
 
-make_host() {
+# A host with users and a syslog daemon, and sshd as Debian has it.
+bare_host() {
 	private_dev
 	grep -q '^sshd:' /etc/passwd ||
 		echo 'sshd:x:991:65534::/run/sshd:/usr/sbin/nologin' >>/etc/passwd
@@ -73,6 +74,11 @@ make_host() {
 	ssh-keygen -q -t ed25519 -N '' -f /tmp/user_key
 	add_user alice
 	add_user bob
+}
+
+# The same with the module, set up for the issuer whose key is /tmp/issuer.pem.
+make_host() {
+	bare_host
 	cat >/tmp/sshd_config <<-'END'
 		HostKey /tmp/host_key
 		UsePAM yes
@@ -101,7 +107,7 @@ login() {
 	: >/tmp/prompts
 	SSH_ASKPASS=${askpass:-$builddir/skewgate-askpass} SSH_ASKPASS_REQUIRE=force \
 		SKEWGATE_TOKEN_FILE=${token_file-/tmp/token} timeout 60 ssh -F none \
-		-o ProxyCommand="${clock-} /usr/sbin/sshd -i -f /tmp/sshd_config -E /tmp/sshd.log" \
+		-o ProxyCommand="${clock-} /usr/sbin/sshd -i -f ${server_config-/tmp/sshd_config} -E /tmp/sshd.log" \
 		-o UserKnownHostsFile=/tmp/known -o StrictHostKeyChecking=no \
 		-o PreferredAuthentications="${method:-keyboard-interactive}" \
 		-o PubkeyAuthentication="${with_key:-no}" -i /tmp/user_key -o IdentitiesOnly=yes \
