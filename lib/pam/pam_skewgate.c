@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define FACE __attribute__((visibility("default")))
+#define UNUSED __attribute__((unused))
 
 /* What authenticate leaves for the account phase. */
 static const char data_name[] = "skewgate_login";
@@ -17,10 +18,9 @@ struct accepted {
 	sg_usec ends; /* exp + leeway */
 };
 
-static void free_accepted(pam_handle_t *pamh, void *data, int status)
+static void free_accepted(UNUSED pam_handle_t *pamh, void *data,
+                          UNUSED int status)
 {
-	(void)pamh;
-	(void)status;
 	free(data);
 }
 
@@ -132,25 +132,18 @@ FACE int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc,
 	return result;
 }
 
-FACE int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc,
-                        const char **argv)
+FACE int pam_sm_setcred(UNUSED pam_handle_t *pamh, UNUSED int flags,
+                        UNUSED int argc, UNUSED const char **argv)
 {
-	(void)pamh;
-	(void)flags;
-	(void)argc;
-	(void)argv;
 	return PAM_SUCCESS;
 }
 
 /* Never PAM_SUCCESS, which as `sufficient` would let an expired account in. */
-FACE int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc,
-                          const char **argv)
+FACE int pam_sm_acct_mgmt(pam_handle_t *pamh, UNUSED int flags, UNUSED int argc,
+                          UNUSED const char **argv)
 {
 	const void *data = NULL;
 
-	(void)flags;
-	(void)argc;
-	(void)argv;
 	if (pam_get_data(pamh, data_name, &data) != PAM_SUCCESS || data == NULL)
 		return PAM_IGNORE;
 	if (sg_time_now() < ((const struct accepted *)data)->ends)
@@ -159,22 +152,14 @@ FACE int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc,
 	return PAM_ACCT_EXPIRED;
 }
 
-FACE int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc,
-                             const char **argv)
+FACE int pam_sm_open_session(UNUSED pam_handle_t *pamh, UNUSED int flags,
+                             UNUSED int argc, UNUSED const char **argv)
 {
-	(void)pamh;
-	(void)flags;
-	(void)argc;
-	(void)argv;
 	return PAM_IGNORE;
 }
 
-FACE int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc,
-                              const char **argv)
+FACE int pam_sm_close_session(UNUSED pam_handle_t *pamh, UNUSED int flags,
+                              UNUSED int argc, UNUSED const char **argv)
 {
-	(void)pamh;
-	(void)flags;
-	(void)argc;
-	(void)argv;
 	return PAM_IGNORE;
 }

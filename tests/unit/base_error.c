@@ -36,6 +36,41 @@ static void test_control_characters(void **state)
 	sg_warnings_free(&warnings);
 }
 
+static void test_quotations(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *quoted;
+	} cases[] = {
+		{"", "\"\""},
+		{"https://a.example/~b c", "\"https://a.example/~b c\""},
+		{"a\"b\\c", "\"a\\x22b\\x5Cc\""},
+		{"\x1b[m\n\x7f\xc3\xa9", "\"\\x1B[m\\x0A\\x7F\\xC3\\xA9\""},
+	};
+	char text[2 * SG_QUOTED_SIZE];
+	char quoted[SG_QUOTED_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		sg_quote(cases[i].text, quoted);
+		assert_string_equal(quoted, cases[i].quoted);
+	}
+	/* Whatever the length, it is whole between its marks, or says that it is
+	 * not. */
+	for (size_t length = 0; length < sizeof text; length++)
+		for (int escaped = 0; escaped < 2; escaped++) {
+			memset(text, escaped ? '\n' : 'x', length);
+			text[length] = '\0';
+			sg_quote(text, quoted);
+			size_t size = strlen(quoted);
+			size_t whole = length * (escaped ? 4 : 1) + 2;
+
+			assert_true(size < SG_QUOTED_SIZE && quoted[size - 1] == '"');
+			if (size != whole)
+				assert_string_equal(quoted + size - 4, "...\"");
+		}
+}
+
 static void test_lists(void **state)
 {
 	struct sg_texts texts = {0};
@@ -59,6 +94,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fail),
 		cmocka_unit_test(test_control_characters),
+		cmocka_unit_test(test_quotations),
 		cmocka_unit_test(test_lists),
 	};
 
