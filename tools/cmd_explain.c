@@ -228,7 +228,8 @@ static void print_verdict(const struct sg_verdict *verdict, const char *user)
 	else
 		printf("REFUSED (%s): %s\n", sg_reason_name(verdict->reason),
 		       verdict->error.text);
-	if (user == NULL && verdict->reason != SG_UNAVAILABLE)
+	if (user == NULL && verdict->reason != SG_ACCEPTED &&
+	    verdict->reason != SG_UNAVAILABLE)
 		printf("The user was not checked: give --user.\n");
 	sg_time_format(verdict->now, time);
 	printf("\n  now      %s\n", time);

@@ -173,6 +173,7 @@ static struct seconds seconds(sg_usec time)
 }
 
 static void tell_accepted(const struct sg_window_rules *rules,
+                          const struct sg_login *login,
                           struct sg_verdict *verdict)
 {
 	const struct sg_claims *claims = &verdict->claims;
@@ -181,11 +182,13 @@ static void tell_accepted(const struct sg_window_rules *rules,
 	if (rules->max_age > 0 && claims->issued.time + rules->max_age < end)
 		end = claims->issued.time + rules->max_age;
 	snprintf(verdict->error.text, sizeof verdict->error.text,
-	         "the token is good for another %s s",
-	         seconds(end + rules->leeway - verdict->now).text);
+	         "the token is good for another %s s%s",
+	         seconds(end + rules->leeway - verdict->now).text,
+	         login->user == NULL ? "; the user was not checked" : "");
 }
 
 static int check_window(const struct sg_window_rules *rules,
+                        const struct sg_login *login,
                         struct sg_verdict *verdict)
 {
 	const struct sg_claims *claims = &verdict->claims;
@@ -200,7 +203,7 @@ static int check_window(const struct sg_window_rules *rules,
 	case SG_WINDOW_INSIDE:
 		verdict->leeway_used =
 			sg_window_judge(claims, &strict, now) != SG_WINDOW_INSIDE;
-		tell_accepted(rules, verdict);
+		tell_accepted(rules, login, verdict);
 		return 0;
 	case SG_WINDOW_EXPIRED:
 		return sg_fail(error, "expired",
@@ -266,7 +269,7 @@ void sg_gate_judge(const struct sg_policy *policy, const struct sg_jwks *keys,
 	if (refused == 0)
 		refused = check_claims(policy, login, verdict);
 	if (refused == 0)
-		refused = check_window(&policy->window, verdict);
+		refused = check_window(&policy->window, login, verdict);
 	verdict->reason = refused == 0 ? SG_ACCEPTED : reason_of(&verdict->error);
 
 	/* sshd replaces what an unknown user sends by junk: who exists must not be
