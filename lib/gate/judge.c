@@ -251,7 +251,7 @@ static int check_window(const struct sg_window_rules *rules,
  * could not be made. */
 static enum sg_reason reason_of(const struct sg_error *error)
 {
-	for (int reason = SG_MALFORMED; reason <= SG_LIFETIME; reason++)
+	for (enum sg_reason reason = SG_MALFORMED; reason <= SG_LIFETIME; reason++)
 		if (strcmp(sg_reason_name(reason), error->code) == 0)
 			return reason;
 	return SG_UNAVAILABLE;

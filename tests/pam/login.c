@@ -24,6 +24,9 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 
+/* With some compilers a macro for the checked one. */
+#undef syslog
+
 #define MAX_ANSWERS 32
 #define MAX_ANSWER ((size_t)256 * 1024)
 
@@ -55,7 +58,8 @@ static const struct {
 /* ---- what libpam and the module find ------------------------------------ */
 
 int clock_gettime(clockid_t clock, struct timespec *now);
-void __syslog_chk(int priority, int flag, const char *format, ...);
+void __syslog_chk(int priority, int flag, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 EXPORTED int clock_gettime(clockid_t clock, struct timespec *now)
 {
@@ -66,7 +70,8 @@ EXPORTED int clock_gettime(clockid_t clock, struct timespec *now)
 	return 0;
 }
 
-static void tell_log(int priority, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void
+tell_log(int priority, const char *format, va_list arguments)
 {
 	if (quiet)
 		return;

@@ -100,13 +100,16 @@ make_host() {
 
 # ---- the client --------------------------------------------------------------
 
+# Where skewgate-askpass finds the token.
+token_source=(SKEWGATE_TOKEN_FILE=/tmp/token)
+
 # Logs in and runs `id -un`; the exit code is in $code, what came in /tmp/out and
 # /tmp/err. $method is the way, $user the name, $askpass what answers.
 login() {
 	code=0
 	: >/tmp/prompts
-	SSH_ASKPASS=${askpass:-$builddir/skewgate-askpass} SSH_ASKPASS_REQUIRE=force \
-		SKEWGATE_TOKEN_FILE=${token_file-/tmp/token} timeout 60 ssh -F none \
+	env SSH_ASKPASS="${askpass:-$builddir/skewgate-askpass}" SSH_ASKPASS_REQUIRE=force \
+		"${token_source[@]}" timeout 60 ssh -F none \
 		-o ProxyCommand="${clock-} /usr/sbin/sshd -i -f ${server_config-/tmp/sshd_config} -E /tmp/sshd.log" \
 		-o UserKnownHostsFile=/tmp/known -o StrictHostKeyChecking=no \
 		-o PreferredAuthentications="${method:-keyboard-interactive}" \
