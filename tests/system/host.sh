@@ -11,6 +11,8 @@ trap 'echo "failed: line $LINENO of ${BASH_SOURCE[0]}: $BASH_COMMAND"' ERR
 config=/etc/ntpsec/ntp.conf
 server=169.254.169.123
 export SKEWGATE_LENSES=$srcdir/lib/ntpconf
+# Where the tests put their stand-ins.
+PATH=/usr/local/sbin:/usr/local/bin:$PATH
 
 fail() {
 	echo "failed: $*"
