@@ -228,8 +228,8 @@ int change_restart(struct change *change, struct sg_error *error)
 	return 0;
 }
 
-int change_step(struct change *change, const struct proof *proof,
-                enum sg_step method, bool *stepped, struct sg_error *error)
+int change_step(struct change *change, struct proof *proof, enum sg_step method,
+                bool *stepped, struct sg_error *error)
 {
 	struct report *report = change->report;
 	struct host *host = change->host;
@@ -246,7 +246,7 @@ int change_step(struct change *change, const struct proof *proof,
 			sg_step_clock(method, proof_address(proof), &stop_signal, &done,
 			              &reason);
 		*stepped = stop_signal == 0 && proof_measure(proof, &offset) &&
-		           llabs(offset) <= SYNCHRONISED_OFFSET;
+		           llabs(offset) <= SG_SYNCHRONISED_OFFSET;
 		if (*stepped)
 			report_action(report, "stepped the clock with %s", done);
 		else if (reason.code[0] == '\0')

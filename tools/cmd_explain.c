@@ -215,6 +215,36 @@ static void print_picture(const struct sg_verdict *verdict)
 		       (long long)((end - verdict->now) / SG_SECOND));
 }
 
+/* What the clock is worth, and whose fault a refusal is. */
+static void print_clock(const struct sg_verdict *verdict)
+{
+	static const char *const blames[] = {
+		[SG_CULPRIT_UNKNOWN] = "Whose clock is wrong cannot be told; see "
+							   "\"skewgate status\".",
+		[SG_CULPRIT_NONE] = "No clock is at fault: the token is simply old, or "
+							"its issuer's clock is slow, which looks the same.",
+		[SG_CULPRIT_ISSUER] = "The issuer's clock is at fault: this host's own "
+							  "is right.",
+		[SG_CULPRIT_HOST] = "This host's own clock is at fault: by the right "
+							"time the token is good.",
+	};
+	const struct sg_clock *clock = &verdict->clock;
+
+	if (verdict->reason == SG_UNAVAILABLE)
+		return;
+	if (verdict->culprit != SG_CULPRIT_NOT_ASKED)
+		printf("%s\n", blames[verdict->culprit]);
+	printf("\n  clock    %s", sg_clock_state_name(clock->state));
+	if (clock->measured)
+		printf(", off by %+.6f s", (double)clock->offset / 1e6);
+	if (clock->bounded)
+		printf(", within %.6f s", (double)clock->bound / 1e6);
+	if (!clock->measured)
+		printf("; by the kernel alone: %s [%s]", clock->record.text,
+		       clock->record.code);
+	putchar('\n');
+}
+
 static void print_verdict(const struct sg_verdict *verdict, const char *user)
 {
 	char time[SG_TIME_SIZE];
@@ -231,8 +261,9 @@ static void print_verdict(const struct sg_verdict *verdict, const char *user)
 	if (user == NULL && verdict->reason != SG_ACCEPTED &&
 	    verdict->reason != SG_UNAVAILABLE)
 		printf("The user was not checked: give --user.\n");
+	print_clock(verdict);
 	sg_time_format(verdict->now, time);
-	printf("\n  now      %s\n", time);
+	printf("  now      %s\n", time);
 	if (json_is_object(header)) {
 		printf("  header   ");
 		print_value(header);
@@ -336,7 +367,11 @@ static int explain(const struct request *request)
 {
 	struct sg_error error = {0};
 	char token[SG_MAX_TOKEN + 3];
-	struct sg_login login = {.token = token, .user = request->user};
+	struct sg_login login = {
+		.token = token,
+		.user = request->user,
+		.store = SG_STORE,
+	};
 	struct sg_verdict verdict;
 	int code = EXIT_REFUSED;
 	int failed = 0;
@@ -347,6 +382,7 @@ static int explain(const struct request *request)
 	if (read_token(request->file, token, sizeof token, &login.size, &error) !=
 	    0)
 		return fail(&error, EXIT_USAGE);
+	sg_clock_judge(SG_CLOCK_RECORD, &login.clock);
 	if (request->at == NULL)
 		login.now = sg_time_now();
 	judge(request, &login, &verdict);

@@ -365,6 +365,8 @@ static int carry_out(struct setup *setup)
 		setup->report.synchronised = setup->options.wait > 0 ? YES : UNKNOWN;
 		summarise(setup);
 	}
+	if (code == EXIT_DONE)
+		proof_record(&setup->proof, &setup->report);
 	return code;
 }
 

@@ -58,20 +58,32 @@ const char *proof_address(const struct proof *proof)
 }
 
 /* Measures the offset to one address; false: it gave no usable answer. */
-static bool measure(const char *address, sg_usec *offset)
+static bool measure(struct proof *proof, const char *address, sg_usec *offset)
 {
 	struct sg_sntp_answer answers[SG_MAX_ADDRESSES];
 
 	if (sg_sntp_query(&address, 1, &sg_sntp_defaults, answers) < 1 ||
 	    !answers[0].usable)
 		return false;
+	proof->last = answers[0];
+	proof->last.server = NULL; /* is not ours to keep */
 	*offset = answers[0].offset;
 	return true;
 }
 
-bool proof_measure(const struct proof *proof, sg_usec *offset)
+bool proof_measure(struct proof *proof, sg_usec *offset)
 {
-	return measure(proof_address(proof), offset);
+	return measure(proof, proof_address(proof), offset);
+}
+
+void proof_record(const struct proof *proof, struct report *report)
+{
+	struct sg_error error = {0};
+
+	if (proof->last.usable &&
+	    sg_clock_store(SG_CLOCK_RECORD, &proof->last, &error) != 0)
+		(void)sg_warn(&report->warnings, "record-not-written", "%s",
+		              error.text);
 }
 
 /* Whether `address` is one of the servers'. */
@@ -119,18 +131,18 @@ static int test_word(struct proof *proof, const struct sg_ntpq *ntpq,
 	return 0;
 }
 
-static int test_measurement(const char *address, struct report *report,
-                            struct sg_error *error)
+static int test_measurement(struct proof *proof, const char *address,
+                            struct report *report, struct sg_error *error)
 {
 	sg_usec offset = 0;
 
-	if (!measure(address, &offset))
+	if (!measure(proof, address, &offset))
 		return sg_fail(error, "not-synchronised",
 		               "ntpd has selected %s, but it does not answer us",
 		               address);
 	report->after_known = true;
 	report->offset_after = offset;
-	if (llabs(offset) > SYNCHRONISED_OFFSET)
+	if (llabs(offset) > SG_SYNCHRONISED_OFFSET)
 		return sg_fail(
 			error, "not-synchronised",
 			"ntpd has selected %s, but this host is still off by %+.3f s; use "
@@ -148,7 +160,7 @@ enum answer proof_test(struct proof *proof, const struct sg_process *process,
 	if (failed == 0)
 		failed = test_word(proof, &ntpq, error);
 	if (failed == 0)
-		failed = test_measurement(ntpq.selected, report, error);
+		failed = test_measurement(proof, ntpq.selected, report, error);
 	if (failed == 0 && !sg_process_is_alive(process))
 		failed = sg_fail(error, "not-synchronised", "ntpd has died meanwhile");
 	sg_texts_free(&ntpq.sources);

@@ -45,8 +45,7 @@ void report_progress(const struct report *report, const char *text)
 	fflush(stderr);
 }
 
-/* A text as JSON; bytes of a config that are no UTF-8 become question marks. */
-static json_t *string_json(const char *text)
+json_t *string_json(const char *text)
 {
 	json_t *value = text == NULL ? NULL : json_string(text);
 	sg_auto_free char *copy =
@@ -69,7 +68,7 @@ static json_t *texts_json(const struct sg_texts *texts)
 	return array;
 }
 
-static json_t *error_json(const struct sg_error *error)
+json_t *error_json(const struct sg_error *error)
 {
 	if (error->code[0] == '\0')
 		return json_null();

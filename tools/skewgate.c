@@ -15,8 +15,10 @@ static const char main_help[] =
 	"follows\n"
 	"  revert             undo what setup did\n"
 	"  query [SERVER...]  ask time servers for offset, delay and quality\n"
+	"  status             what this host's clock is worth\n"
 	"  explain [FILE]     what pam_skewgate.so would say of a token, and "
 	"why\n"
+	"  skew [FILE]        what the log of logins says of issuers' clocks\n"
 	"\n"
 	"skewgate COMMAND --help lists its options; skewgate(8) tells all, with "
 	"exit\n"
@@ -68,6 +70,30 @@ static const char query_help[] =
 	"offset = server - host: positive when this host is behind.\n"
 	"Exit: 0 one answered usably  4 none did\n";
 
+static const char status_help[] =
+	"usage: skewgate status [OPTION...]\n"
+	"\n"
+	"Tells the clock, the daemon and its source, the configured sources, the "
+	"measured\n"
+	"offset, and what to mend.\n"
+	"\n"
+	"  --json                one JSON object on stdout\n"
+	"  --prometheus          metrics, for node_exporter's textfile collector\n"
+	"  --record              leave the measurement in " SG_CLOCK_RECORD ",\n"
+	"                        where pam_skewgate.so finds it\n"
+	"  --max-offset SECONDS  what a healthy clock may be off (1)\n"
+	"\n"
+	"Exit: 0 healthy, or recorded  1 not  2 usage\n";
+
+static const char skew_help[] =
+	"usage: journalctl -o cat -t sshd | skewgate skew [--json] [FILE|-]\n"
+	"\n"
+	"Reads the log lines of pam_skewgate.so, and tells of each issuer and key "
+	"whether\n"
+	"its clock is ahead. A slow one cannot be told from older tokens.\n"
+	"\n"
+	"Exit: 0 done  2 usage, or the log cannot be read\n";
+
 static const char explain_help[] =
 	"usage: skewgate explain [OPTION...] [FILE|-]\n"
 	"\n"
@@ -86,10 +112,9 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
-	{"setup", cmd_setup, setup_help},
-	{"revert", cmd_revert, revert_help},
-	{"query", cmd_query, query_help},
-	{"explain", cmd_explain, explain_help},
+	{"setup", cmd_setup, setup_help},       {"revert", cmd_revert, revert_help},
+	{"query", cmd_query, query_help},       {"status", cmd_status, status_help},
+	{"explain", cmd_explain, explain_help}, {"skew", cmd_skew, skew_help},
 };
 
 static int print(const char *text)

@@ -19,9 +19,9 @@ static int store(const struct host *host, const char *path, json_t *value,
 		value == NULL ? NULL : json_dumps(value, JSON_INDENT(2));
 
 	json_decref(value);
-	return text == NULL
-	           ? sg_fail_memory(error)
-	           : sg_file_store(host->root, path, text, strlen(text), error);
+	return text == NULL ? sg_fail_memory(error)
+	                    : sg_file_store(host->root, path, 0600, text,
+	                                    strlen(text), error);
 }
 
 static json_t *load(const struct host *host, const char *path)
@@ -53,7 +53,8 @@ int state_keep_original(const struct host *host, const struct sg_file *file,
 		path = NULL;
 		return sg_fail_memory(error);
 	}
-	return sg_file_store(host->root, path, file->bytes, file->size, error);
+	return sg_file_store(host->root, path, 0600, file->bytes, file->size,
+	                     error);
 }
 
 /* Process ids begin anew with each boot (random(4), boot_id). */

@@ -33,6 +33,8 @@ int cmd_setup(int argc, char **argv);
 int cmd_revert(int argc, char **argv);
 int cmd_query(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
+int cmd_skew(int argc, char **argv);
+int cmd_status(int argc, char **argv);
 
 /* ---- report.c ----------------------------------------------------------- */
 
@@ -88,6 +90,13 @@ int report_fail(struct report *report, int code, const struct sg_error *error);
 /* Prints a usage error and the way to the help. Returns EXIT_USAGE. */
 int report_usage(struct report *report, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* A text as JSON, or null; bytes of a config that are no UTF-8 become question
+ * marks. */
+json_t *string_json(const char *text);
+
+/* {code, text}, or null when there is none. */
+json_t *error_json(const struct sg_error *error);
 
 /* Prints a JSON value on stdout and frees it. Returns 0 or -1. */
 int print_json(json_t *value);
@@ -179,6 +188,7 @@ struct proof {
 	struct sg_sntp_answer answers[SG_MAX_ADDRESSES];
 	size_t answer_count;
 	bool asked;
+	struct sg_sntp_answer last; /* the latest measurement; or not usable */
 };
 
 /* Asks the servers; warns of those without a usable answer. 0 when one of them
@@ -206,11 +216,11 @@ enum answer proof_await(struct proof *proof, const struct sg_process *process,
 const char *proof_address(const struct proof *proof);
 
 /* Measures the offset to the server that answered best; false: it is silent. */
-bool proof_measure(const struct proof *proof, sg_usec *offset);
+bool proof_measure(struct proof *proof, sg_usec *offset);
 
-/* Most that a clock may be off to count as synchronised: ntpd's own step
- * threshold (ntp.conf(5), tinker step). */
-#define SYNCHRONISED_OFFSET ((sg_usec)128000)
+/* Leaves the latest measurement as the clock record; a warning when it cannot.
+ */
+void proof_record(const struct proof *proof, struct report *report);
 
 /* ---- change.c ----------------------------------------------------------- */
 
@@ -259,8 +269,8 @@ int change_restart(struct change *change, struct sg_error *error);
 /* Stops ntpd, steps the clock, and starts ntpd: whatever happens in between, it
  * is started. `*stepped` says whether the clock is right then; if not, a
  * warning says why. 0 or -1 and ntpd-died. */
-int change_step(struct change *change, const struct proof *proof,
-                enum sg_step method, bool *stepped, struct sg_error *error);
+int change_step(struct change *change, struct proof *proof, enum sg_step method,
+                bool *stepped, struct sg_error *error);
 
 /* Warns that policy-rc.d forbids what the new files ask for. */
 void change_warn_not_restarted(struct change *change);

@@ -129,11 +129,11 @@ int sg_file_replace(struct sg_file *file, const char *bytes, size_t size,
 bool sg_file_is_unchanged(const struct sg_file *file);
 
 /*
- * Writes a file of the project's own below `root`, atomically, with mode 0600;
+ * Writes a file of the project's own below `root`, atomically, with this mode;
  * missing directories are made with mode 0755. Error: file-unwritable.
  */
-int sg_file_store(int root, const char *path, const char *bytes, size_t size,
-                  struct sg_error *error);
+int sg_file_store(int root, const char *path, mode_t mode, const char *bytes,
+                  size_t size, struct sg_error *error);
 
 /* Removes a file of the project's own; one that is missing is no error. */
 int sg_file_remove(int root, const char *path, struct sg_error *error);

@@ -445,8 +445,8 @@ static int make_parents(int root, const char *path)
 	return 0;
 }
 
-int sg_file_store(int root, const char *path, const char *bytes, size_t size,
-                  struct sg_error *error)
+int sg_file_store(int root, const char *path, mode_t mode, const char *bytes,
+                  size_t size, struct sg_error *error)
 {
 	sg_auto_free char *copy = strdup(path);
 	sg_auto_free char *temporary = NULL;
@@ -464,7 +464,8 @@ int sg_file_store(int root, const char *path, const char *bytes, size_t size,
 	sg_auto_close int descriptor = open_temporary(directory, name, &temporary);
 	if (descriptor < 0)
 		return fail_to_write(path, error);
-	if (fill_temporary(descriptor, -1, bytes, size) != 0 ||
+	if (fchmod(descriptor, mode) != 0 ||
+	    fill_temporary(descriptor, -1, bytes, size) != 0 ||
 	    renameat(directory, temporary, directory, name) != 0) {
 		fail_to_write(path, error);
 		unlinkat(directory, temporary, 0);

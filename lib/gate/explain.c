@@ -35,18 +35,28 @@ static json_t *text_json(const char *text)
 	return json_string(quoted);
 }
 
+static json_t *clock_json(const struct sg_clock *clock)
+{
+	return json_pack("{s:s, s:o, s:o}", "state",
+	                 sg_clock_state_name(clock->state), "offset_s",
+	                 seconds_json(clock->measured, clock->offset), "bound_s",
+	                 seconds_json(clock->bounded, clock->bound));
+}
+
 json_t *sg_verdict_json(const struct sg_verdict *verdict)
 {
 	bool accepted = verdict->reason == SG_ACCEPTED;
 	json_t *claims = verdict->claims.json;
 
 	return json_pack(
-		"{s:s, s:s, s:o, s:o, s:b, s:o, s:o, s:b}", "decision",
+		"{s:s, s:s, s:o, s:o, s:b, s:o, s:o, s:b, s:o, s:s?}", "decision",
 		accepted ? "accept" : "refuse", "reason",
 		sg_reason_name(verdict->reason), "detail",
 		text_json(verdict->error.text), "now", seconds_json(true, verdict->now),
 		"verified", verdict->verified, "claims",
 		json_is_object(claims) ? json_incref(claims) : json_object(),
 		"margin_s", seconds_json(verdict->judged_time, verdict->margin),
-		"leeway_used", verdict->leeway_used);
+		"leeway_used", verdict->leeway_used, "clock",
+		clock_json(&verdict->clock), "culprit",
+		sg_culprit_name(verdict->culprit));
 }

@@ -8,8 +8,16 @@
 #define SG_GATE_H
 
 #include "lib/jwt/jwt.h"
+#include "lib/timesync/timesync.h"
 
 /* ---- policy.c ----------------------------------------------------------- */
+
+/* What to do when this host's clock is bad. */
+enum sg_bad_clock {
+	SG_BAD_CLOCK_IGNORE,
+	SG_BAD_CLOCK_WARN,
+	SG_BAD_CLOCK_DENY,
+};
 
 /* What a host asks of a token. */
 struct sg_policy {
@@ -20,6 +28,9 @@ struct sg_policy {
 	char *user_suffix; /* NULL: none */
 	struct sg_texts required;
 	struct sg_window_rules window;
+	enum sg_bad_clock on_bad_clock;
+	sg_usec max_clock_error;
+	bool single_use;
 };
 
 /* The defaults; `issuer` has none. Returns 0, or -1 without memory. */
@@ -42,11 +53,22 @@ enum sg_reason {
 	SG_ISSUER,
 	SG_AUDIENCE,
 	SG_USER,
+	SG_CLOCK,
 	SG_EXPIRED,
 	SG_ISSUED_IN_FUTURE,
 	SG_NOT_YET_VALID,
 	SG_TOO_OLD,
 	SG_LIFETIME,
+	SG_REPLAYED,
+};
+
+/* Whose clock is at fault when the time was refused. */
+enum sg_culprit {
+	SG_CULPRIT_NOT_ASKED, /* the time was not refused */
+	SG_CULPRIT_UNKNOWN,
+	SG_CULPRIT_NONE, /* an ordinary old token; a slow issuer looks the same */
+	SG_CULPRIT_ISSUER,
+	SG_CULPRIT_HOST,
 };
 
 /* What somebody logs in with. */
@@ -55,6 +77,9 @@ struct sg_login {
 	size_t size;
 	const char *user; /* NULL: not checked */
 	sg_usec now;
+	struct sg_clock clock;
+	const char *store; /* the folder of used tokens (store.c) */
+	bool records;      /* an accepted token is used up */
 };
 
 /* The decision. End with sg_verdict_free. */
@@ -64,9 +89,12 @@ struct sg_verdict {
 	bool verified;         /* the signature held: the claims are the issuer's */
 	bool judged_time;      /* the claims are such that the window was asked */
 	bool leeway_used;      /* accepted, but not without the leeway */
+	bool clock_bad;        /* by the policy; and it does not pass over that */
+	enum sg_culprit culprit;
 	sg_usec now;
 	sg_usec margin; /* to the nearest bound of the window; negative outside */
 	struct sg_window_rules rules;
+	struct sg_clock clock;
 	struct sg_jws jws; /* but for its text, which is gone */
 	struct sg_claims claims;
 };
@@ -81,10 +109,26 @@ void sg_gate_unavailable(const struct sg_error *error, sg_usec now,
 
 void sg_verdict_free(struct sg_verdict *verdict);
 
+/* ---- store.c ------------------------------------------------------------ */
+
+/*
+ * Uses a token up: of all processes that ask for the same issuer and `jti`
+ * until `ends`, which is when the token does, one gets 0; the others, and
+ * everyone for a token that ends before the store can remember, get -1 and
+ * `replayed`. What cannot be recorded durably is `unavailable`. With `records`
+ * false nothing is written.
+ */
+int sg_store_use(const char *store, const struct sg_claims *claims,
+                 sg_usec ends, sg_usec now, bool records,
+                 struct sg_error *error);
+
 /* ---- words.c ------------------------------------------------------------ */
 
 /* The reason's name: `issued_in_future`. */
 const char *sg_reason_name(enum sg_reason reason);
+
+/* "issuer", "host", "none", "unknown"; NULL: not asked. */
+const char *sg_culprit_name(enum sg_culprit culprit);
 
 /* The decision as one line of `key=value` for the log; what strangers wrote is
  * escaped and cut. The caller frees it; NULL without memory. */

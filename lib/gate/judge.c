@@ -55,6 +55,7 @@ static int check_presence(const struct sg_policy *policy,
 	} known[] = {
 		{"exp", true},
 		{"iat", needs_iat},
+		{"jti", policy->single_use},
 		{"iss", true},
 		{"aud", policy->audiences.count > 0},
 		{policy->user_claim, login->user != NULL},
@@ -157,6 +158,69 @@ static int check_claims(const struct sg_policy *policy,
 	return check_user(policy, login, user, error);
 }
 
+/* ---- the clock ---------------------------------------------------------- */
+
+/* Whether the clock may be off by more than the policy allows. */
+static bool is_bad(const struct sg_clock *clock, sg_usec limit)
+{
+	sg_usec magnitude = clock->offset < 0 ? -clock->offset : clock->offset;
+
+	if (clock->measured)
+		return magnitude + clock->bound > limit;
+	if (clock->state != SG_CLOCK_SYNCHRONISED)
+		return true;
+	return clock->bounded && clock->bound > limit;
+}
+
+static int check_clock(const struct sg_policy *policy,
+                       struct sg_verdict *verdict)
+{
+	const struct sg_clock *clock = &verdict->clock;
+
+	if (policy->on_bad_clock == SG_BAD_CLOCK_IGNORE ||
+	    !is_bad(clock, policy->max_clock_error))
+		return 0;
+	verdict->clock_bad = true;
+	if (policy->on_bad_clock == SG_BAD_CLOCK_WARN)
+		return 0;
+	return sg_fail(&verdict->error, "clock",
+	               "this host's clock is %s, and not known to be right within "
+	               "max_clock_error; see \"skewgate status\"",
+	               sg_clock_state_name(clock->state));
+}
+
+/*
+ * Judges the window again, at each instant that the measurement allows for. The
+ * instants that it accepts have no gap, so the ends of both tell all.
+ */
+static enum sg_culprit find_culprit(const struct sg_verdict *verdict)
+{
+	const struct sg_claims *claims = &verdict->claims;
+	const struct sg_clock *clock = &verdict->clock;
+	enum sg_reason reason = verdict->reason;
+	sg_usec from = 0;
+	sg_usec until = 0;
+
+	if (reason < SG_EXPIRED || reason > SG_LIFETIME)
+		return SG_CULPRIT_NOT_ASKED;
+	if (!sg_window_span(claims, &verdict->rules, &from, &until))
+		return SG_CULPRIT_NONE; /* no clock would help */
+	if (!clock->bounded)
+		return SG_CULPRIT_UNKNOWN;
+
+	sg_usec earliest = verdict->now + clock->offset - clock->bound;
+	sg_usec latest = verdict->now + clock->offset + clock->bound;
+	if (earliest >= from && latest < until)
+		return SG_CULPRIT_HOST;
+	if (latest >= from && earliest < until)
+		return SG_CULPRIT_UNKNOWN;
+	if (reason == SG_ISSUED_IN_FUTURE ||
+	    (reason == SG_NOT_YET_VALID && claims->issued.present &&
+	     claims->not_before.time <= claims->issued.time))
+		return SG_CULPRIT_ISSUER;
+	return SG_CULPRIT_NONE;
+}
+
 /* ---- the window --------------------------------------------------------- */
 
 /* A duration in seconds, as text. */
@@ -251,7 +315,7 @@ static int check_window(const struct sg_window_rules *rules,
  * could not be made. */
 static enum sg_reason reason_of(const struct sg_error *error)
 {
-	for (enum sg_reason reason = SG_MALFORMED; reason <= SG_LIFETIME; reason++)
+	for (enum sg_reason reason = SG_MALFORMED; reason <= SG_REPLAYED; reason++)
 		if (strcmp(sg_reason_name(reason), error->code) == 0)
 			return reason;
 	return SG_UNAVAILABLE;
@@ -264,13 +328,22 @@ void sg_gate_judge(const struct sg_policy *policy, const struct sg_jwks *keys,
 		.reason = SG_UNAVAILABLE,
 		.now = login->now,
 		.rules = policy->window,
+		.clock = login->clock,
 	};
 	int refused = check_signature(policy, keys, login, verdict);
 	if (refused == 0)
 		refused = check_claims(policy, login, verdict);
 	if (refused == 0)
+		refused = check_clock(policy, verdict);
+	if (refused == 0)
 		refused = check_window(&policy->window, login, verdict);
+	if (refused == 0 && policy->single_use)
+		refused =
+			sg_store_use(login->store, &verdict->claims,
+		                 verdict->claims.expires.time + policy->window.leeway,
+		                 login->now, login->records, &verdict->error);
 	verdict->reason = refused == 0 ? SG_ACCEPTED : reason_of(&verdict->error);
+	verdict->culprit = find_culprit(verdict);
 
 	/* sshd replaces what an unknown user sends by junk: who exists must not be
 	 * told by how long the refusal takes. */

@@ -6,12 +6,18 @@
 /* Clocks that are kept by NTP differ by far less; see pam_skewgate(8). */
 #define DEFAULT_LEEWAY (5 * SG_SECOND)
 
+/* A clock that is off by more is worth a warning long before the leeway ends.
+ */
+#define DEFAULT_CLOCK_ERROR SG_SECOND
+
 int sg_policy_begin(struct sg_policy *policy)
 {
 	*policy = (struct sg_policy){
 		.algorithms = sg_algorithms_asymmetric(),
 		.user_claim = strdup("sub"),
 		.window.leeway = DEFAULT_LEEWAY,
+		.on_bad_clock = SG_BAD_CLOCK_WARN,
+		.max_clock_error = DEFAULT_CLOCK_ERROR,
 	};
 	return policy->user_claim != NULL ? 0 : -1;
 }

@@ -26,16 +26,30 @@ static const char *const names[] = {
 	[SG_ISSUER] = "issuer",
 	[SG_AUDIENCE] = "audience",
 	[SG_USER] = "user",
+	[SG_CLOCK] = "clock",
 	[SG_EXPIRED] = "expired",
 	[SG_ISSUED_IN_FUTURE] = "issued_in_future",
 	[SG_NOT_YET_VALID] = "not_yet_valid",
 	[SG_TOO_OLD] = "too_old",
 	[SG_LIFETIME] = "lifetime",
+	[SG_REPLAYED] = "replayed",
+};
+
+static const char *const culprits[] = {
+	[SG_CULPRIT_UNKNOWN] = "unknown",
+	[SG_CULPRIT_NONE] = "none",
+	[SG_CULPRIT_ISSUER] = "issuer",
+	[SG_CULPRIT_HOST] = "host",
 };
 
 const char *sg_reason_name(enum sg_reason reason)
 {
 	return names[reason];
+}
+
+const char *sg_culprit_name(enum sg_culprit culprit)
+{
+	return culprits[culprit];
 }
 
 /* ---- the log ------------------------------------------------------------ */
@@ -107,6 +121,23 @@ static void put_distance(FILE *line, const struct sg_verdict *verdict)
 	}
 }
 
+/* What the clock is worth, and whose fault it was. */
+static void put_clock(FILE *line, const struct sg_verdict *verdict)
+{
+	const struct sg_clock *clock = &verdict->clock;
+
+	put_text(line, "clock", sg_clock_state_name(clock->state));
+	if (clock->measured)
+		fprintf(line, " host_offset=%.4fs", (double)clock->offset / 1e6);
+	if (clock->bounded)
+		fprintf(line, " bound=%.4fs", (double)clock->bound / 1e6);
+	if (!clock->measured)
+		put_text(line, "record", clock->record.code);
+	put_text(line, "culprit", sg_culprit_name(verdict->culprit));
+	if (verdict->clock_bad)
+		put_text(line, "warning", "bad_clock");
+}
+
 char *sg_verdict_log(const struct sg_verdict *verdict, const char *user,
                      const char *host)
 {
@@ -140,6 +171,8 @@ char *sg_verdict_log(const struct sg_verdict *verdict, const char *user,
 		put_time(line, "leeway", verdict->rules.leeway);
 		fputc('s', line);
 	}
+	if (verdict->verified)
+		put_clock(line, verdict);
 	if (verdict->reason == SG_UNAVAILABLE) {
 		put_text(line, "error", verdict->error.code);
 		put_text(line, "detail", verdict->error.text);
@@ -156,11 +189,23 @@ int sg_verdict_priority(const struct sg_verdict *verdict)
 		return LOG_ERR;
 	if (verdict->jws.junk)
 		return LOG_DEBUG;
+	if (verdict->clock_bad)
+		return LOG_WARNING;
 	return verdict->reason == SG_ACCEPTED && !verdict->leeway_used ? LOG_INFO
 	                                                               : LOG_NOTICE;
 }
 
 /* ---- the user ----------------------------------------------------------- */
+
+/* Why a token lies in the future. */
+static const char *blame(enum sg_culprit culprit)
+{
+	if (culprit == SG_CULPRIT_ISSUER)
+		return "its issuer's clock is ahead";
+	if (culprit == SG_CULPRIT_HOST)
+		return "this host's clock is behind";
+	return "its issuer's clock is ahead, or this host's is behind";
+}
 
 bool sg_verdict_message(const struct sg_verdict *verdict, char *text,
                         size_t size)
@@ -175,10 +220,9 @@ bool sg_verdict_message(const struct sg_verdict *verdict, char *text,
 		         (double)(now - claims->expires.time) / 1e6);
 		return true;
 	case SG_ISSUED_IN_FUTURE:
-		snprintf(text, size,
-		         "This token was issued %.1f s in the future: its issuer's "
-		         "clock is ahead, or this host's is behind.",
-		         (double)(claims->issued.time - now) / 1e6);
+		snprintf(text, size, "This token was issued %.1f s in the future: %s.",
+		         (double)(claims->issued.time - now) / 1e6,
+		         blame(verdict->culprit));
 		return true;
 	case SG_NOT_YET_VALID:
 		snprintf(text, size, "This token is not valid for another %.1f s.",
@@ -201,6 +245,16 @@ bool sg_verdict_message(const struct sg_verdict *verdict, char *text,
 			         (double)rules->max_lifetime / 1e6);
 		else
 			snprintf(text, size, "This token ends before it begins.");
+		return true;
+	case SG_REPLAYED:
+		snprintf(text, size,
+		         "This token was used before, and is good for one login: get "
+		         "a new one.");
+		return true;
+	case SG_CLOCK:
+		snprintf(text, size,
+		         "This host's clock is not known to be right: no token is "
+		         "taken until it is.");
 		return true;
 	default:
 		return false;

@@ -175,6 +175,14 @@ enum sg_window sg_window_judge(const struct sg_claims *claims,
                                const struct sg_window_rules *rules,
                                sg_usec now);
 
+/*
+ * The instants at which the window accepts: from `*from` on, until before
+ * `*until`. False when the lifetime is refused, whatever the time is.
+ */
+bool sg_window_span(const struct sg_claims *claims,
+                    const struct sg_window_rules *rules, sg_usec *from,
+                    sg_usec *until);
+
 /* How far `now` is from the nearest bound of the window; negative outside. */
 sg_usec sg_window_margin(const struct sg_claims *claims,
                          const struct sg_window_rules *rules, sg_usec now);

@@ -94,6 +94,25 @@ int sg_ntpconf_list_includes(const char *name, const char *text, size_t size,
 
 void sg_ntpconf_includes_free(struct sg_ntpconf_includes *includes);
 
+/* A source that a config names. */
+struct sg_ntpconf_source {
+	char *name;
+	bool managed; /* it stands in skewgate's block */
+};
+
+struct sg_ntpconf_sources {
+	struct sg_ntpconf_source *items;
+	size_t count;
+};
+
+/* Appends the sources of `text`, but for reference clocks, in order. Error:
+ * config-not-text, block-damaged, block-doubled. */
+int sg_ntpconf_list_sources(const char *name, const char *text, size_t size,
+                            struct sg_ntpconf_sources *sources,
+                            struct sg_error *error);
+
+void sg_ntpconf_sources_free(struct sg_ntpconf_sources *sources);
+
 /* Whether a `server` line of `text` names the server; false as well when the
  * text cannot be read. */
 bool sg_ntpconf_lists_server(const char *name, const char *text, size_t size,

@@ -228,3 +228,42 @@ int sg_judge_sources(const struct sg_survey *survey,
 		                  SG_AMAZON_IPV4, SG_AMAZON_IPV6);
 	return failed;
 }
+
+int sg_ntpconf_list_sources(const char *name, const char *text, size_t size,
+                            struct sg_ntpconf_sources *sources,
+                            struct sg_error *error)
+{
+	const struct sg_ntpconf_request none = {.servers = NULL};
+	sg_auto_survey struct sg_survey survey = {0};
+
+	if (sg_survey_make(name, text, size, &none, &survey, error) != 0)
+		return -1;
+	for (size_t i = 0; i < survey.end; i++) {
+		const struct sg_line *line = &survey.main.items[i];
+
+		if (!is_source(line) || is_reference_clock(line) ||
+		    line->word_count < 2)
+			continue;
+		struct sg_ntpconf_source *items =
+			reallocarray(sources->items, sources->count + 1, sizeof *items);
+		if (items == NULL)
+			return sg_fail_memory(error);
+		sources->items = items;
+		items[sources->count] = (struct sg_ntpconf_source){
+			.name = strdup(sg_line_source(line)),
+			.managed = sg_in_block(&survey.block, i),
+		};
+		if (items[sources->count].name == NULL)
+			return sg_fail_memory(error);
+		sources->count++;
+	}
+	return 0;
+}
+
+void sg_ntpconf_sources_free(struct sg_ntpconf_sources *sources)
+{
+	for (size_t i = 0; i < sources->count; i++)
+		free(sources->items[i].name);
+	free(sources->items);
+	*sources = (struct sg_ntpconf_sources){0};
+}

@@ -23,6 +23,7 @@ enum kind {
 	ALGORITHMS,
 	LEEWAY,
 	SECONDS,
+	BAD_CLOCK,
 	BOOLEAN,
 };
 
@@ -42,6 +43,12 @@ static const struct {
 	{"max_age", SECONDS, offsetof(struct sg_options, policy.window.max_age)},
 	{"max_lifetime", SECONDS,
      offsetof(struct sg_options, policy.window.max_lifetime)},
+	{"on_bad_clock", BAD_CLOCK,
+     offsetof(struct sg_options, policy.on_bad_clock)},
+	{"max_clock_error", SECONDS,
+     offsetof(struct sg_options, policy.max_clock_error)},
+	{"single_use", BOOLEAN, offsetof(struct sg_options, policy.single_use)},
+	{"end_session", BOOLEAN, offsetof(struct sg_options, end_session)},
 	{"use_first_pass", BOOLEAN, offsetof(struct sg_options, use_first_pass)},
 	{"debug", BOOLEAN, offsetof(struct sg_options, debug)},
 };
@@ -139,6 +146,22 @@ static int set_seconds(sg_usec *field, const char *value, sg_usec least,
 	return 0;
 }
 
+static int set_bad_clock(enum sg_bad_clock *field, const char *value)
+{
+	static const char *const names[] = {
+		[SG_BAD_CLOCK_IGNORE] = "ignore",
+		[SG_BAD_CLOCK_WARN] = "warn",
+		[SG_BAD_CLOCK_DENY] = "deny",
+	};
+
+	for (enum sg_bad_clock i = SG_BAD_CLOCK_IGNORE; i <= SG_BAD_CLOCK_DENY; i++)
+		if (strcmp(names[i], value) == 0) {
+			*field = i;
+			return 0;
+		}
+	return 1;
+}
+
 static int set_boolean(bool *field, const char *value)
 {
 	bool yes = strcmp(value, "yes") == 0;
@@ -174,8 +197,11 @@ static int set_field(enum kind kind, void *field, char *value, bool replaces,
 		*wanted = "0 to 300, in seconds";
 		return set_seconds(field, value, 0, MAX_LEEWAY);
 	case SECONDS:
-		*wanted = "1 or more, in seconds; without the option there is no limit";
+		*wanted = "1 or more, in seconds";
 		return set_seconds(field, value, 1, SG_TIME_LAST / SG_SECOND);
+	case BAD_CLOCK:
+		*wanted = "ignore, warn or deny";
+		return set_bad_clock(field, value);
 	case BOOLEAN:
 		break;
 	}

@@ -10,11 +10,15 @@
 
 #include "lib/gate/gate.h"
 
+/* The folder of used tokens. */
+#define SG_STORE SG_STATE_DIR "/used-tokens"
+
 /* What a login is judged by. Start from zeros, end with sg_options_free. */
 struct sg_options {
 	char *config; /* the file they came from */
 	char *keys;
 	struct sg_policy policy;
+	bool end_session;
 	bool use_first_pass;
 	bool debug;
 };

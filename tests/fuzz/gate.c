@@ -56,7 +56,11 @@ static void judge(const char *keys_text, size_t keys_size, const char *token,
 	struct sg_policy policy;
 	struct sg_verdict verdict;
 	struct sg_jwks *keys = NULL;
-	const struct sg_login login = {token, size, NULL, 1300819379 * SG_SECOND};
+	const struct sg_login login = {
+		.token = token,
+		.size = size,
+		.now = 1300819379 * SG_SECOND,
+	};
 
 	expect(sg_policy_begin(&policy) == 0);
 	policy.issuer = strdup("joe");

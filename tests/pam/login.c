@@ -2,24 +2,24 @@
  * One login through the real libpam, told line by line: what was asked and
  * answered, what was logged, what each call returned.
  *
- * The clock and the log are this program's own: libpam and the module find its
- * clock_gettime and its syslog before the C library's.
+ * The log is this program's own: libpam finds its syslog before the C
+ * library's. The host may be faked (fakes.c).
  *
- * usage: login [-u USER] [-r RHOST] [-t MICROSECONDS] [-n REPEAT] [-s]
- *              [-a ANSWERFILE]... CONFDIR SERVICE CALL...
+ * usage: login [-u USER] [-r RHOST] [-n REPEAT] [-s] [-a ANSWERFILE]...
+ *              CONFDIR SERVICE CALL...
  * A CALL is authenticate, setcred, acct_mgmt, open_session, close_session, or
- * later=MICROSECONDS, which moves the clock. -s: PAM_SILENT.
+ * later=MICROSECONDS, which moves a faked clock. -s: PAM_SILENT.
  */
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <security/pam_appl.h>
+#include <security/pam_modules.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #define EXPORTED __attribute__((visibility("default")))
@@ -33,7 +33,6 @@
 static const char *const priorities[] = {"EMERG",   "ALERT",  "CRIT", "ERR",
                                          "WARNING", "NOTICE", "INFO", "DEBUG"};
 
-static long long clock_now = -1; /* -1: the machine's own */
 static char *answers[MAX_ANSWERS];
 static int answer_count;
 static int answered;
@@ -52,23 +51,14 @@ static const struct {
 	{PAM_ACCT_EXPIRED, "PAM_ACCT_EXPIRED"},
 	{PAM_MODULE_UNKNOWN, "PAM_MODULE_UNKNOWN"},
 	{PAM_CONV_ERR, "PAM_CONV_ERR"},
+	{PAM_SESSION_ERR, "PAM_SESSION_ERR"},
 	{PAM_IGNORE, "PAM_IGNORE"},
 };
 
 /* ---- what libpam and the module find ------------------------------------ */
 
-int clock_gettime(clockid_t clock, struct timespec *now);
 void __syslog_chk(int priority, int flag, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-
-EXPORTED int clock_gettime(clockid_t clock, struct timespec *now)
-{
-	if (clock != CLOCK_REALTIME || clock_now < 0)
-		return (int)syscall(SYS_clock_gettime, clock, now);
-	now->tv_sec = clock_now / 1000000;
-	now->tv_nsec = clock_now % 1000000 * 1000;
-	return 0;
-}
 
 __attribute__((format(printf, 2, 0))) static void
 tell_log(int priority, const char *format, va_list arguments)
@@ -97,6 +87,20 @@ EXPORTED void __syslog_chk(int priority, int flag, const char *format, ...)
 	va_start(arguments, format);
 	tell_log(priority, format, arguments);
 	va_end(arguments);
+}
+
+/* What pam_systemd is told: an application may not ask for a module's data. */
+EXPORTED int pam_set_data(pam_handle_t *pamh, const char *name, void *data,
+                          void (*cleanup)(pam_handle_t *pamh, void *data,
+                                          int status))
+{
+	int (*next)(pam_handle_t *, const char *, void *,
+	            void (*)(pam_handle_t *, void *, int)) = NULL;
+
+	*(void **)(&next) = dlsym(RTLD_NEXT, "pam_set_data");
+	if (strcmp(name, "systemd.runtime_max_sec") == 0 && !quiet)
+		printf("limit %s\n", (const char *)data);
+	return next(pamh, name, data, cleanup);
 }
 
 /* ---- the application ---------------------------------------------------- */
@@ -143,13 +147,29 @@ static void tell_result(const char *call, int code)
 		printf("%s %d\n", call, code);
 }
 
+/* Moves the faked clocks: the time passes. */
+static void move(long long by)
+{
+	static const char *const clocks[] = {"FAKE_NOW", "FAKE_BOOTTIME"};
+
+	for (size_t i = 0; i < sizeof clocks / sizeof *clocks; i++) {
+		const char *value = getenv(clocks[i]);
+		char text[32];
+
+		if (value == NULL)
+			continue;
+		snprintf(text, sizeof text, "%lld", strtoll(value, NULL, 10) + by);
+		setenv(clocks[i], text, 1);
+	}
+}
+
 static int call(pam_handle_t *pamh, const char *name, int flags)
 {
 	static const char later[] = "later=";
 	int code = -1;
 
 	if (strncmp(name, later, strlen(later)) == 0) {
-		clock_now += strtoll(name + strlen(later), NULL, 10);
+		move(strtoll(name + strlen(later), NULL, 10));
 		return PAM_SUCCESS;
 	}
 	if (strcmp(name, "authenticate") == 0)
@@ -189,16 +209,13 @@ int main(int argc, char **argv)
 	int last = 0;
 	int option;
 
-	while ((option = getopt(argc, argv, "u:r:t:n:a:s")) != -1)
+	while ((option = getopt(argc, argv, "u:r:n:a:s")) != -1)
 		switch (option) {
 		case 'u':
 			user = optarg;
 			break;
 		case 'r':
 			host = optarg;
-			break;
-		case 't':
-			clock_now = strtoll(optarg, NULL, 10);
 			break;
 		case 'n':
 			repeat = (int)strtol(optarg, NULL, 10);

@@ -6,6 +6,7 @@ package: nothing here is of skewgate's own.
 import base64
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 
@@ -137,15 +138,53 @@ def claims(**changes):
     return {name: value for name, value in made.items() if value is not None}
 
 
+STATE = "/usr/local/var/lib/skewgate"
+RECORD = "/run/skewgate/clock.json"
+
+
 class Host:
-    """A folder with a config, keys, and PAM services."""
+    """A folder with a config, keys, and PAM services; and a machine whose time,
+    kernel, /run and state are faked for those who log in."""
 
     def __init__(self, build=None):
         self.build = build or os.environ["builddir"]
         self.module = os.path.join(self.build, ".libs/pam_skewgate.so")
+        self.fakes = os.path.join(self.build, ".libs/fakes.so")
         self.folder = tempfile.TemporaryDirectory(prefix="skewgate-")
         self.path = self.folder.name
         os.chmod(self.path, 0o755)
+        self.reset()
+
+    def reset(self):
+        """A machine without a record, whose kernel says all is well."""
+        self.kernel = "400 100"
+        self.boot = 5000 * MICRO
+        shutil.rmtree(self.path + "/root", ignore_errors=True)
+        for name in (STATE, "/run/skewgate"):
+            os.makedirs(f"{self.path}/root{name}", mode=0o755)
+
+    def machine(self, now):
+        """The environment in which programs see it."""
+        made = dict(os.environ, LD_PRELOAD=self.fakes, FAKE_KERNEL=self.kernel,
+                    FAKE_ROOT=self.path + "/root",
+                    FAKE_PATHS=f"/run/skewgate:{STATE}",
+                    ASAN_OPTIONS="verify_asan_link_order=0")
+        if now is not None:
+            made.update(FAKE_NOW=str(round(now * MICRO)),
+                        FAKE_BOOTTIME=str(self.boot))
+        return made
+
+    def record(self, offset=0.0, bound=0.0004, age=10, stepped=0.0, mode=0o644,
+               **changes):
+        """What status --record left: seconds; `stepped` since then."""
+        record = {"server": "169.254.169.123", "offset_us": round(offset * MICRO),
+                  "bound_us": round(bound * MICRO),
+                  "boot_id": open("/proc/sys/kernel/random/boot_id").read()
+                  .strip(), "boottime_us": self.boot - age * MICRO,
+                  "realtime_minus_boottime_us":
+                  round((NOW - stepped) * MICRO) - self.boot}
+        record.update(changes)
+        self.write("root" + RECORD, json.dumps(record), mode)
 
     def write(self, name, content, mode=0o600):
         path = os.path.join(self.path, name)
@@ -171,30 +210,34 @@ class Host:
         self.write("service", text.replace("MODULE", self.module)
                    .replace("HOST", self.path), 0o644)
 
-    def explain(self, token, user="alice", at=NOW, extra=()):
+    def explain(self, token, user="alice", at=NOW, extra=("--json",)):
         """The verdict of `skewgate explain` as a dictionary, and its code."""
         command = [os.path.join(self.build, "skewgate"), "explain",
-                   "--config", self.path + "/config", "--at", str(at),
-                   "--json", *extra]
+                   "--config", self.path + "/config", "--at", str(at), *extra]
         if user is not None:
             command += ["--user", user]
         done = subprocess.run(command, input=token if isinstance(token, bytes)
                               else token.encode(), capture_output=True,
-                              timeout=60)
-        verdict = json.loads(done.stdout) if done.stdout else {}
-        return verdict, done.returncode
+                              timeout=60, env=self.machine(float(at)))
+        text = done.stdout.decode()
+        if "--json" in extra:
+            return json.loads(text) if text else {}, done.returncode
+        return text, done.returncode
+
+    def login_command(self, answers, calls=("authenticate",), user="alice",
+                      options=(), prefix=()):
+        command = [*prefix, os.path.join(self.build, "tests/pam/login"),
+                   "-u", user, *options]
+        for number, answer in enumerate(answers):
+            command += ["-a", self.write(f"answer{number}", answer, 0o644)]
+        return command + [self.path, "service", *calls]
 
     def login(self, answers, calls=("authenticate",), user="alice", now=NOW,
               options=(), prefix=()):
         """The lines that tests/pam/login tells."""
-        command = [*prefix, os.path.join(self.build, "tests/pam/login"),
-                   "-u", user, *options]
-        if now is not None:
-            command += ["-t", str(round(now * MICRO))]
-        for number, answer in enumerate(answers):
-            command += ["-a", self.write(f"answer{number}", answer, 0o644)]
-        done = subprocess.run(command + [self.path, "service", *calls],
-                              capture_output=True, timeout=300)
+        done = subprocess.run(
+            self.login_command(answers, calls, user, options, prefix),
+            capture_output=True, timeout=300, env=self.machine(now))
         if done.returncode not in (0, 1):
             raise RuntimeError(done)
         return done.stdout.decode(errors="replace").splitlines(), done

@@ -90,7 +90,7 @@ make_host() {
 	install -D -m 644 "$builddir/.libs/pam_skewgate.so" \
 		"$(dirname "$(find /lib /usr/lib -name pam_unix.so -print -quit)")/pam_skewgate.so"
 	# The build's own default is below its prefix.
-	mkdir -p /etc/skewgate /usr/local/etc
+	mkdir -p /etc/skewgate /usr/local/etc /usr/local/var/lib
 	ln -s /etc/skewgate /usr/local/etc/skewgate
 	echo 'issuer = https://issuer.example' >"$conf"
 	new_issuer /tmp/issuer.pem

@@ -302,12 +302,13 @@ static void test_store(void **state)
 	(void)state;
 	assert_int_equal(mkdir("root", 0755), 0);
 	below = open("root", O_RDONLY | O_DIRECTORY);
-	assert_done(sg_file_store(below, "/var/lib/x/note", "abc", 3, &error),
+	assert_done(sg_file_store(below, "/var/lib/x/note", 0600, "abc", 3, &error),
 	            error);
 	expect("root/var/lib/x/note", "abc");
 	assert_int_equal(stat("root/var/lib/x/note", &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0600);
-	assert_done(sg_file_store(below, "/var/lib/x/note", "d", 1, &error), error);
+	assert_done(sg_file_store(below, "/var/lib/x/note", 0600, "d", 1, &error),
+	            error);
 	expect("root/var/lib/x/note", "d");
 	assert_done(sg_file_remove(below, "/var/lib/x/note", &error), error);
 	assert_done(sg_file_remove(below, "/var/lib/x/note", &error), error);
@@ -315,7 +316,8 @@ static void test_store(void **state)
 	assert_int_equal(count_entries("root/var/lib/x"), 0);
 
 	put("file", "x");
-	assert_int_equal(sg_file_store(-1, "file/note", "abc", 3, &error), -1);
+	assert_int_equal(sg_file_store(-1, "file/note", 0600, "abc", 3, &error),
+	                 -1);
 	assert_string_equal(error.code, "file-unwritable");
 }
 

@@ -8,20 +8,21 @@ inner='command-failed command-missing command-timeout ntpd-not-stopped'
 # The codes that these files give.
 codes_of() { # FILE...
 	cat "$@" | tr '\n' ' ' |
-		grep -oE 'sg_(fail|warn)\([^";]*"[a-z_-]+"' | grep -oE '"[a-z_-]+"' |
+		grep -oE '(sg_fail|warn)\([^";]*"[a-z_-]+"' | grep -oE '"[a-z_-]+"' |
 		tr -d '"'
 }
 
 gate=$(
 	{
 		codes_of "$srcdir"/lib/base/*.c "$srcdir"/lib/jwt/*.c \
-			"$srcdir"/lib/gate/*.c "$srcdir"/lib/pam/*.c
+			"$srcdir"/lib/gate/*.c "$srcdir"/lib/pam/*.c \
+			"$srcdir"/lib/timesync/clock.c
 		sed -n 's/^\t\[SG_[A-Z_]*\] = "\([a-z_]*\)",/\1/p' "$srcdir"/lib/gate/words.c
 	} | grep -vxE 'bad-time|file-(changed|not-synced|not-replaceable|unwritable)' | sort -u
 )
 time=$(codes_of "$srcdir"/lib/base/error.c "$srcdir"/lib/base/file.c \
 	"$srcdir"/lib/base/time.c "$srcdir"/lib/ntpconf/*.c \
-	"$srcdir"/lib/timesync/*.c "$srcdir"/tools/*.c | sort -u)
+	"$srcdir"/lib/timesync/*.c "$srcdir"/tools/*.c | grep -v '^record-[ms]' | sort -u)
 options=$(sed -n 's/^\t{"\([a-z_]*\)", [A-Z_]*,.*/\1/p' "$srcdir"/lib/pam/options.c)
 
 # shellcheck disable=SC2086 # lists of words
