@@ -165,21 +165,33 @@ static int picture_column(sg_usec begin, sg_usec end, sg_usec now)
 	             (PICTURE_WIDTH - 1));
 }
 
-/* The names above the picture: the ends over their marks, "now" where there is
- * room for it. */
-static void print_labels(const char *begin, const char *end, int now)
+/* "now", and how precisely that is known. Returns its columns. */
+static int format_now(const struct sg_clock *clock, char *text, size_t size)
 {
-	char line[COLUMNS + 1];
-	int first = BEGIN + (int)strlen(begin) + 1;
-	int last = END - (int)strlen(end) - (int)strlen("now");
+	if (!clock->bounded)
+		return snprintf(text, size, "now");
+	if (clock->bound < SG_SECOND)
+		snprintf(text, size, "now ±%.1f ms", (double)clock->bound / 1e3);
+	else
+		snprintf(text, size, "now ±%.1f s", (double)clock->bound / 1e6);
+	return (int)strlen(text) - 1; /* the sign has two bytes */
+}
 
-	memset(line, ' ', COLUMNS);
-	line[COLUMNS] = '\0';
-	memcpy(line + BEGIN, begin, strlen(begin));
-	memcpy(line + END + 1 - strlen(end), end, strlen(end));
-	now = now - 1 < first ? first : now - 1 > last ? last : now - 1;
-	memcpy(line + now, "now", strlen("now"));
-	printf("\n  %s\n", line);
+/* The names above the picture: the ends over their marks, now where there is
+ * room for it. */
+static void print_labels(const struct sg_clock *clock, const char *begin,
+                         const char *end, int column)
+{
+	char now[32];
+	int width = format_now(clock, now, sizeof now);
+	int first = BEGIN + (int)strlen(begin) + 1;
+	int last = END - (int)strlen(end) - width;
+	int from = column - width / 2;
+
+	from = from < first ? first : from > last ? last : from;
+	printf("\n  %*s%s%*s%s%*s\n", BEGIN, "", begin,
+	       from - BEGIN - (int)strlen(begin), "", now, END + 1 - from - width,
+	       end);
 }
 
 /* Where now lies between the token's begin and end. */
@@ -194,7 +206,7 @@ static void print_picture(const struct sg_verdict *verdict)
 	    !picture_begin(&verdict->claims, &begin, &begin_name) || begin >= end)
 		return;
 	int column = picture_column(begin, end, verdict->now);
-	print_labels(begin_name, end_name, column);
+	print_labels(&verdict->clock, begin_name, end_name, column);
 	fputs("  ", stdout);
 	for (int i = 0; i < COLUMNS; i++) {
 		if (i == column)

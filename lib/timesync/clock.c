@@ -19,7 +19,7 @@
 /* systemd's rule for NTPSynchronized (timedatectl(1)). */
 #define KERNEL_LIMIT (16 * SG_SECOND)
 
-/* A timer writes the record every minute. */
+/* A timer writes the record every minute; one of this age is not believed. */
 #define MAX_AGE (300 * SG_SECOND)
 
 /* A record has some three hundred bytes. */
@@ -129,7 +129,7 @@ static int check_freshness(const struct record *record, sg_usec now,
 	if (record->boot_time > now)
 		return sg_fail(error, "record-malformed",
 		               "%s was written in the future; remove it", path);
-	if (now - record->boot_time > MAX_AGE)
+	if (now - record->boot_time >= MAX_AGE)
 		return sg_fail(
 			error, "record-stale",
 			"%s is %lld s old; see whether skewgate-clock.timer runs", path,
