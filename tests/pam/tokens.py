@@ -138,7 +138,8 @@ def claims(**changes):
     return {name: value for name, value in made.items() if value is not None}
 
 
-STATE = "/usr/local/var/lib/skewgate"
+# Where the build keeps its state; below it, in a folder of the test's own.
+STATE = os.environ.get("statedir", "/usr/local/var/lib/skewgate")
 RECORD = "/run/skewgate/clock.json"
 
 

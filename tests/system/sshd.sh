@@ -4,6 +4,8 @@
 
 : "${srcdir:?}" "${builddir:?}"
 conf=/etc/skewgate/skewgate.conf
+confdir=${confdir:-/usr/local/etc/skewgate}
+statedir=${statedir:-/usr/local/var/lib/skewgate}
 faketime=$(echo /usr/lib/*/faketime/libfaketime.so.1)
 
 # ---- the host ----------------------------------------------------------------
@@ -89,9 +91,9 @@ make_host() {
 	END
 	install -D -m 644 "$builddir/.libs/pam_skewgate.so" \
 		"$(dirname "$(find /lib /usr/lib -name pam_unix.so -print -quit)")/pam_skewgate.so"
-	# The build's own default is below its prefix.
-	mkdir -p /etc/skewgate /usr/local/etc /usr/local/var/lib
-	ln -s /etc/skewgate /usr/local/etc/skewgate
+	# Where the build looks for its config, and keeps its state.
+	mkdir -p /etc/skewgate "$(dirname "$confdir")" "$(dirname "$statedir")"
+	[ "$confdir" = /etc/skewgate ] || ln -s /etc/skewgate "$confdir"
 	echo 'issuer = https://issuer.example' >"$conf"
 	new_issuer /tmp/issuer.pem
 	publish /tmp/issuer.pem
