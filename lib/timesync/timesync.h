@@ -207,8 +207,8 @@ const char *sg_clock_state_name(enum sg_clock_state state);
 void sg_clock_ask_kernel(struct sg_clock *clock);
 
 /*
- * The host's clock by the record, when that is fresh: of this boot and less than
- * 300 s old. A step since then is seen, and corrected for. Otherwise the
+ * The host's clock by the record, when that is fresh: of this boot and less
+ * than 300 s old. A step since then is seen, and corrected for. Otherwise the
  * kernel's word, and `record` says why: record-missing, record-stale,
  * record-malformed, or the code of sg_trusted_read.
  */
