@@ -70,8 +70,9 @@ static const struct sg_time_claim *time_claim(const struct sg_claims *claims,
 /* Escaped as JSON is: a token may come from anybody, and this is a terminal. */
 static void print_value(const json_t *value)
 {
-	char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII |
-	                                   JSON_COMPACT | JSON_REAL_PRECISION(16));
+	char *text =
+		json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT |
+	                          JSON_REAL_PRECISION(DIGITS_OF_TIME));
 
 	if (text != NULL && strchr(text, 127) == NULL)
 		printf("%s", text);
@@ -364,17 +365,6 @@ static void judge(const struct request *request, const struct sg_login *login,
 	sg_options_free(&options);
 }
 
-static int print_json_verdict(const struct sg_verdict *verdict)
-{
-	json_t *value = sg_verdict_json(verdict);
-	int failed =
-		value == NULL ||
-		json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(16));
-
-	json_decref(value);
-	return failed || putchar('\n') == EOF ? -1 : 0;
-}
-
 static int explain(const struct request *request)
 {
 	struct sg_error error = {0};
@@ -401,7 +391,7 @@ static int explain(const struct request *request)
 	explicit_bzero(token, sizeof token);
 
 	if (request->json)
-		failed = print_json_verdict(&verdict);
+		failed = print_json(sg_verdict_json(&verdict), DIGITS_OF_TIME);
 	else
 		print_verdict(&verdict, request->user);
 	if (failed != 0 || fflush(stdout) != 0)

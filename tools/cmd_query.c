@@ -73,7 +73,7 @@ int cmd_query(int argc, char **argv)
 			print_answer(&answers[i]);
 	}
 	if (array != NULL)
-		failed = print_json(array);
+		failed = print_json(array, DIGITS_OF_OFFSET);
 	else
 		failed = fflush(stdout);
 	if (failed != 0) {

@@ -80,29 +80,17 @@ static void find_fields(const char *line, size_t size,
 	}
 }
 
-/* A time in seconds with up to six decimals; -1: it is none. */
+/* The time in a field; -1: it is none. */
 static sg_usec read_time(const struct field *field)
 {
-	const char *text = field->text;
-	size_t size = field->size;
-	sg_usec time = 0;
-	sg_usec unit = SG_SECOND;
-	size_t i = 0;
+	char text[SG_TIME_SIZE];
+	sg_usec time = -1;
 
-	for (; i < size && text[i] >= '0' && text[i] <= '9'; i++) {
-		time = time * 10 + (text[i] - '0') * SG_SECOND;
-		if (time > SG_TIME_LAST)
-			return -1;
-	}
-	if (i == 0 || i == size)
-		return i == 0 ? -1 : time;
-	if (text[i] != '.')
+	if (field->size >= sizeof text)
 		return -1;
-	for (i++; i < size && text[i] >= '0' && text[i] <= '9'; i++) {
-		unit /= 10;
-		time += (text[i] - '0') * unit;
-	}
-	return i == size ? time : -1;
+	memcpy(text, field->text, field->size);
+	text[field->size] = '\0';
+	return sg_time_parse_seconds(text, &time) ? time : -1;
 }
 
 static bool is_value(const char *stored, const struct field *field)
@@ -262,7 +250,7 @@ static int tell(const struct tally *tally, bool json)
 
 		for (size_t i = 0; i < count; i++)
 			json_array_append_new(array, pair_json(&tally->pairs[i]));
-		return print_json(array);
+		return print_json(array, DIGITS_OF_OFFSET);
 	}
 	for (size_t i = 0; i < count; i++)
 		print_pair(&tally->pairs[i]);

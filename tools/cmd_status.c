@@ -375,7 +375,7 @@ static void print_prometheus(const struct status *status)
 static int tell(const struct status *status)
 {
 	if (status->format == JSON)
-		return print_json(status_json(status));
+		return print_json(status_json(status), DIGITS_OF_OFFSET);
 	if (status->format == PROMETHEUS)
 		print_prometheus(status);
 	else

@@ -116,11 +116,11 @@ static json_t *report_json(const struct report *report)
 	return object;
 }
 
-int print_json(json_t *value)
+int print_json(json_t *value, size_t digits)
 {
 	int failed =
 		value == NULL ||
-		json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+		json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(digits));
 
 	json_decref(value);
 	if (!failed)
@@ -152,7 +152,7 @@ int report_end(struct report *report, int code)
 	report_progress(report, NULL);
 	int failed = 0;
 	if (report->json) {
-		failed = print_json(report_json(report));
+		failed = print_json(report_json(report), DIGITS_OF_OFFSET);
 	} else {
 		print_words(report);
 		failed = fflush(stdout);

@@ -98,8 +98,12 @@ json_t *string_json(const char *text);
 /* {code, text}, or null when there is none. */
 json_t *error_json(const struct sg_error *error);
 
+/* Digits of a number that is no integer: of an offset or a delay, and of a time
+ * since the epoch to the microsecond. */
+enum { DIGITS_OF_OFFSET = 9, DIGITS_OF_TIME = 16 };
+
 /* Prints a JSON value on stdout and frees it. Returns 0 or -1. */
-int print_json(json_t *value);
+int print_json(json_t *value, size_t digits);
 
 /* ---- setup_options.c ---------------------------------------------------- */
 

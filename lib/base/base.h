@@ -167,6 +167,9 @@ sg_usec sg_time_now(void);
 /* Time since some start (CLOCK_MONOTONIC), which nobody steps. */
 sg_usec sg_time_elapsed(void);
 
+/* Time since boot, suspended or not (CLOCK_BOOTTIME): no step changes it. */
+sg_usec sg_time_since_boot(void);
+
 /* Sleeps so long, or less when a signal arrives. */
 void sg_time_sleep(sg_usec duration);
 
@@ -187,5 +190,8 @@ void sg_time_format_seconds(sg_usec time, char text[SG_TIME_SIZE]);
  * section 5.6. What is finer than a microsecond is dropped. Error: bad-time.
  */
 int sg_time_parse(const char *text, sg_usec *time, struct sg_error *error);
+
+/* The same for seconds with an optional fraction only; false: it is none. */
+bool sg_time_parse_seconds(const char *text, sg_usec *time);
 
 #endif

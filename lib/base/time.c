@@ -25,6 +25,11 @@ sg_usec sg_time_elapsed(void)
 	return clock_usec(CLOCK_MONOTONIC);
 }
 
+sg_usec sg_time_since_boot(void)
+{
+	return clock_usec(CLOCK_BOOTTIME);
+}
+
 void sg_time_sleep(sg_usec duration)
 {
 	struct timespec length = {
@@ -109,7 +114,7 @@ static bool read_fraction(const char **text, sg_usec *fraction)
 	return *text > first;
 }
 
-static bool read_seconds(const char *text, sg_usec *time)
+bool sg_time_parse_seconds(const char *text, sg_usec *time)
 {
 	sg_usec seconds = 0;
 	sg_usec fraction = 0;
@@ -179,7 +184,7 @@ static bool read_rfc3339(const char *text, sg_usec *time)
 
 int sg_time_parse(const char *text, sg_usec *time, struct sg_error *error)
 {
-	if (read_seconds(text, time) || read_rfc3339(text, time))
+	if (sg_time_parse_seconds(text, time) || read_rfc3339(text, time))
 		return 0;
 	return sg_fail(error, "bad-time",
 	               "\"%s\" is not a time; write seconds since the epoch or "

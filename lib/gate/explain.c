@@ -1,8 +1,6 @@
 /* The decision as JSON, and the claims of a token that was not believed. */
 #include "gate.h"
 
-#include <string.h>
-
 void sg_verdict_reveal(struct sg_verdict *verdict, const struct sg_login *login)
 {
 	struct sg_error ignored = {0};

@@ -240,14 +240,13 @@ static void tell_accepted(const struct sg_window_rules *rules,
                           const struct sg_login *login,
                           struct sg_verdict *verdict)
 {
-	const struct sg_claims *claims = &verdict->claims;
-	sg_usec end = claims->expires.time;
+	sg_usec from = 0;
+	sg_usec until = 0;
 
-	if (rules->max_age > 0 && claims->issued.time + rules->max_age < end)
-		end = claims->issued.time + rules->max_age;
+	(void)sg_window_span(&verdict->claims, rules, &from, &until);
 	snprintf(verdict->error.text, sizeof verdict->error.text,
 	         "the token is good for another %s s%s",
-	         seconds(end + rules->leeway - verdict->now).text,
+	         seconds(until - verdict->now).text,
 	         login->user == NULL ? "; the user was not checked" : "");
 }
 

@@ -155,7 +155,6 @@ static int forget(int folder, sg_usec now)
 {
 	struct dirent **entries = NULL;
 	sg_usec latest = -1;
-	int left = 0;
 
 	/* One at a time; who waits does so for what another one's cleaning takes.
 	 */
@@ -168,13 +167,15 @@ static int forget(int folder, sg_usec now)
 		if (ends >= 0 && ends <= now && ends > latest)
 			latest = ends;
 	}
-	bool noted = latest < 0 || note_forgotten(folder, latest) == 0;
+	bool any = latest >= 0; /* most logins find none that is over */
+	bool noted = !any || note_forgotten(folder, latest) == 0;
+	int left = count;
 	for (int i = 0; i < count; i++) {
-		sg_usec ends = read_link(folder, entries[i]->d_name);
+		const char *name = entries[i]->d_name;
+		sg_usec ends = any && noted ? read_link(folder, name) : -1;
 
-		if (!noted || ends < 0 || ends > latest ||
-		    unlinkat(folder, entries[i]->d_name, 0) != 0)
-			left++;
+		if (ends >= 0 && ends <= latest && unlinkat(folder, name, 0) == 0)
+			left--;
 		free(entries[i]);
 	}
 	free(entries);

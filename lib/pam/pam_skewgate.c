@@ -70,7 +70,8 @@ static const char *find_user(pam_handle_t *pamh)
 	                                                                      : "";
 }
 
-/* The token against the options; false when the keys cannot be had. */
+/* The token against the options, with the keys and the clock as they are now.
+ */
 static void judge(const struct sg_options *options, const char *user,
                   const struct credential *credential,
                   struct sg_verdict *verdict)

@@ -13,7 +13,6 @@
 #include <jansson.h>
 #include <string.h>
 #include <sys/timex.h>
-#include <time.h>
 #include <unistd.h>
 
 /* systemd's rule for NTPSynchronized (timedatectl(1)). */
@@ -64,15 +63,6 @@ void sg_clock_ask_kernel(struct sg_clock *clock)
 }
 
 /* ---- the record --------------------------------------------------------- */
-
-/* Time since boot, suspended or not: no step changes it. */
-static sg_usec boot_time(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (sg_usec)now.tv_sec * SG_SECOND + now.tv_nsec / 1000;
-}
 
 static int read_boot_id(char boot_id[BOOT_ID_SIZE])
 {
@@ -171,7 +161,7 @@ static int judge_record(const char *path, struct sg_clock *clock,
 		               "%s is not what skewgate status --record writes; remove "
 		               "it",
 		               path);
-	sg_usec now = boot_time();
+	sg_usec now = sg_time_since_boot();
 	if (check_freshness(&record, now, path, error) != 0)
 		return -1;
 	apply(&record, now, clock);
@@ -197,7 +187,7 @@ int sg_clock_store(const char *record, const struct sg_sntp_answer *answer,
                    struct sg_error *error)
 {
 	char boot_id[BOOT_ID_SIZE] = "";
-	sg_usec now = boot_time();
+	sg_usec now = sg_time_since_boot();
 
 	if (read_boot_id(boot_id) != 0)
 		return sg_fail(error, "internal", "%s cannot be read: %s", BOOT_ID_FILE,
