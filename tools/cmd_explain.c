@@ -252,6 +252,8 @@ static void print_clock(const struct sg_verdict *verdict)
 		printf(", off by %+.6f s", (double)clock->offset / 1e6);
 	if (clock->bounded)
 		printf(", within %.6f s", (double)clock->bound / 1e6);
+	if (clock->daemon_gone)
+		printf("; ntpd did not run when that was measured");
 	if (!clock->measured)
 		printf("; by the kernel alone: %s [%s]", clock->record.text,
 		       clock->record.code);

@@ -32,6 +32,7 @@ struct status {
 	bool asked_ntpd;
 	struct sg_ntpq ntpq;
 	struct sg_clock clock; /* the kernel's word */
+	bool daemon_gone;      /* an ntpd is installed, and does not run */
 	bool healthy;
 };
 
@@ -227,10 +228,12 @@ static void measure(struct status *status)
 static void examine(struct status *status)
 {
 	struct sg_error error = {0};
+	bool has_ntpd = false;
 
 	sg_clock_ask_kernel(&status->clock);
 	if (host_begin(&status->host, &status->report, NULL, NULL, true, true,
 	               &error) == EXIT_DONE) {
+		has_ntpd = true;
 		judge_daemon(status);
 		read_config(status);
 	} else {
@@ -239,10 +242,12 @@ static void examine(struct status *status)
 	}
 	judge_selection(status);
 	measure(status);
+	/* Where chrony keeps the clock it is not for us to say. */
+	status->daemon_gone = has_ntpd && !sg_process_is_alive(&status->host.ntpd);
 	status->healthy = status->asked_ntpd && status->ntpq.selected[0] != '\0' &&
 	                  status->ntpq.leap != 3 && status->measured != NULL &&
 	                  llabs(status->measured->offset) <= status->max_offset &&
-	                  sg_process_is_alive(&status->host.ntpd);
+	                  !status->daemon_gone;
 }
 
 /* ---- telling ------------------------------------------------------------ */
@@ -396,7 +401,8 @@ static int record(const struct status *status)
 		        status->report.warnings.count > 0
 		            ? status->report.warnings.items[0].text
 		            : "no server is configured");
-	else if (sg_clock_store(SG_CLOCK_RECORD, status->measured, &error) == 0)
+	else if (sg_clock_store(SG_CLOCK_RECORD, status->measured,
+	                        status->daemon_gone, &error) == 0)
 		return EXIT_DONE;
 	fprintf(stderr, "skewgate: %s [%s]\n", error.text, error.code);
 	return EXIT_UNHEALTHY;

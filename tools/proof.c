@@ -81,7 +81,7 @@ void proof_record(const struct proof *proof, struct report *report)
 	struct sg_error error = {0};
 
 	if (proof->last.usable &&
-	    sg_clock_store(SG_CLOCK_RECORD, &proof->last, &error) != 0)
+	    sg_clock_store(SG_CLOCK_RECORD, &proof->last, false, &error) != 0)
 		(void)sg_warn(&report->warnings, "record-not-written", "%s",
 		              error.text);
 }

@@ -131,6 +131,8 @@ static void put_clock(FILE *line, const struct sg_verdict *verdict)
 		fprintf(line, " host_offset=%.4fs", (double)clock->offset / 1e6);
 	if (clock->bounded)
 		fprintf(line, " bound=%.4fs", (double)clock->bound / 1e6);
+	if (clock->daemon_gone)
+		put_text(line, "daemon", "gone");
 	if (!clock->measured)
 		put_text(line, "record", clock->record.code);
 	put_text(line, "culprit", sg_culprit_name(verdict->culprit));

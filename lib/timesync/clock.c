@@ -80,6 +80,7 @@ static int read_boot_id(char boot_id[BOOT_ID_SIZE])
 struct record {
 	json_int_t offset;
 	json_int_t bound;
+	int daemon_gone;
 	json_int_t boot_time;       /* at the measurement */
 	json_int_t boot_difference; /* real time less boot time, then */
 	const char *boot_id;        /* in the JSON */
@@ -89,8 +90,9 @@ static int unpack(json_t *json, struct record *record)
 {
 	const char *server = NULL;
 
-	if (json_unpack(json, "{s:s, s:I, s:I, s:s, s:I, s:I !}", "server", &server,
-	                "offset_us", &record->offset, "bound_us", &record->bound,
+	if (json_unpack(json, "{s:s, s:I, s:I, s:b, s:s, s:I, s:I !}", "server",
+	                &server, "offset_us", &record->offset, "bound_us",
+	                &record->bound, "daemon_gone", &record->daemon_gone,
 	                "boot_id", &record->boot_id, "boottime_us",
 	                &record->boot_time, "realtime_minus_boottime_us",
 	                &record->boot_difference) != 0)
@@ -137,7 +139,9 @@ static void apply(const struct record *record, sg_usec now,
 	clock->bounded = true;
 	clock->offset = record->offset - stepped;
 	clock->bound = record->bound + age * MICROSECONDS_PER_SECOND / SG_SECOND;
-	clock->state = clock->offset <= SG_SYNCHRONISED_OFFSET &&
+	clock->daemon_gone = record->daemon_gone;
+	clock->state = !clock->daemon_gone &&
+	                       clock->offset <= SG_SYNCHRONISED_OFFSET &&
 	                       clock->offset >= -SG_SYNCHRONISED_OFFSET
 	                   ? SG_CLOCK_SYNCHRONISED
 	                   : SG_CLOCK_UNSYNCHRONISED;
@@ -184,7 +188,7 @@ void sg_clock_judge(const char *record, struct sg_clock *clock)
 }
 
 int sg_clock_store(const char *record, const struct sg_sntp_answer *answer,
-                   struct sg_error *error)
+                   bool daemon_gone, struct sg_error *error)
 {
 	char boot_id[BOOT_ID_SIZE] = "";
 	sg_usec now = sg_time_since_boot();
@@ -192,12 +196,12 @@ int sg_clock_store(const char *record, const struct sg_sntp_answer *answer,
 	if (read_boot_id(boot_id) != 0)
 		return sg_fail(error, "internal", "%s cannot be read: %s", BOOT_ID_FILE,
 		               strerror(errno));
-	json_auto_t *json =
-		json_pack("{s:s, s:I, s:I, s:s, s:I, s:I}", "server", answer->address,
-	              "offset_us", (json_int_t)answer->offset, "bound_us",
-	              (json_int_t)answer->root_distance, "boot_id", boot_id,
-	              "boottime_us", (json_int_t)now, "realtime_minus_boottime_us",
-	              (json_int_t)(sg_time_now() - now));
+	json_auto_t *json = json_pack(
+		"{s:s, s:I, s:I, s:b, s:s, s:I, s:I}", "server", answer->address,
+		"offset_us", (json_int_t)answer->offset, "bound_us",
+		(json_int_t)answer->root_distance, "daemon_gone", daemon_gone,
+		"boot_id", boot_id, "boottime_us", (json_int_t)now,
+		"realtime_minus_boottime_us", (json_int_t)(sg_time_now() - now));
 	sg_auto_free char *text =
 		json == NULL ? NULL : json_dumps(json, JSON_INDENT(1));
 	if (text == NULL)

@@ -192,6 +192,7 @@ struct sg_clock {
 	sg_usec offset; /* server - host: positive when this host is behind */
 	bool bounded;   /* `bound` is known: the most that offset is wrong by */
 	sg_usec bound;
+	bool daemon_gone;       /* ntpd did not run when it was measured */
 	struct sg_error record; /* why there is no fresh record */
 };
 
@@ -214,9 +215,13 @@ void sg_clock_ask_kernel(struct sg_clock *clock);
  */
 void sg_clock_judge(const char *record, struct sg_clock *clock);
 
-/* Writes a measurement as the record, atomically. Error: file-unwritable. */
+/*
+ * Writes a measurement as the record, atomically, and whether ntpd was gone
+ * then: a clock that nobody keeps is not synchronised, however right it still
+ * is. Error: file-unwritable.
+ */
 int sg_clock_store(const char *record, const struct sg_sntp_answer *answer,
-                   struct sg_error *error);
+                   bool daemon_gone, struct sg_error *error);
 
 /* ---- step.c ------------------------------------------------------------- */
 

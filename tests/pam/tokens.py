@@ -179,7 +179,7 @@ class Host:
                **changes):
         """What status --record left: seconds; `stepped` since then."""
         record = {"server": "169.254.169.123", "offset_us": round(offset * MICRO),
-                  "bound_us": round(bound * MICRO),
+                  "bound_us": round(bound * MICRO), "daemon_gone": False,
                   "boot_id": open("/proc/sys/kernel/random/boot_id").read()
                   .strip(), "boottime_us": self.boot - age * MICRO,
                   "realtime_minus_boottime_us":
