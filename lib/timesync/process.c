@@ -58,18 +58,23 @@ static bool read_stat(pid_t pid, char *name, size_t name_size,
 	return true;
 }
 
-/* A container's processes are visible from its host, but are not the host's. */
+/*
+ * A container's processes are visible from its host, but are not the host's:
+ * they have an id in each namespace (proc(5), NSpid). Not by /proc/PID/ns,
+ * which a service without CAP_SYS_PTRACE may not look at.
+ */
 static bool is_in_our_namespace(pid_t pid)
 {
-	char path[64];
-	char ours[64];
-	char theirs[64];
+	static const char key[] = "\nNSpid:\t";
+	char text[4096];
 
-	snprintf(path, sizeof path, "/proc/%ld/ns/pid", (long)pid);
-	ssize_t our_length = readlink("/proc/self/ns/pid", ours, sizeof ours);
-	ssize_t their_length = readlink(path, theirs, sizeof theirs);
-	return our_length > 0 && our_length == their_length &&
-	       memcmp(ours, theirs, (size_t)our_length) == 0;
+	if (read_proc(pid, "status", text, sizeof text) < 0)
+		return false;
+	const char *ids = strstr(text, key);
+	if (ids == NULL)
+		return true; /* a kernel without such namespaces */
+	ids += sizeof key - 1;
+	return ids[strspn(ids, "0123456789")] == '\n';
 }
 
 static int is_process(const struct dirent *entry)
