@@ -18,6 +18,11 @@
 /* systemd's rule for NTPSynchronized (timedatectl(1)). */
 #define KERNEL_LIMIT (16 * SG_SECOND)
 
+/* What ntpd starts with, and keeps while it follows nobody: 16 s by its own
+ * reckoning (RFC 5905 appendix A.1.1, MAXDISP), which the kernel takes for
+ * microseconds. */
+#define NO_ESTIMATE 16
+
 /* A timer writes the record every minute; one of this age is not believed. */
 #define MAX_AGE (300 * SG_SECOND)
 
@@ -57,6 +62,8 @@ void sg_clock_ask_kernel(struct sg_clock *clock)
 		clock->state = SG_CLOCK_UNSYNCHRONISED;
 		return;
 	}
+	if (kernel.esterror == NO_ESTIMATE)
+		return;
 	clock->state = SG_CLOCK_SYNCHRONISED;
 	clock->bounded = bound > 0 && kernel.esterror > 0;
 	clock->bound = clock->bounded ? bound : 0;

@@ -203,7 +203,8 @@ const char *sg_clock_state_name(enum sg_clock_state state);
  * The kernel's word (adjtimex(2) with modes 0, which needs no privilege): it is
  * synchronised while the error that it reckons with is below 16 s. Where it may
  * not be asked nothing is known. An estimate of zero is none, and no bound:
- * systemd-timesyncd writes that.
+ * systemd-timesyncd writes that. Nor is one of 16 µs, with which ntpd starts: a
+ * kernel that has it calls itself synchronised while ntpd follows nobody.
  */
 void sg_clock_ask_kernel(struct sg_clock *clock);
 
