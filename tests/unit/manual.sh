@@ -1,5 +1,6 @@
 #!/bin/sh
-# The manual pages list every code and every reason that is told.
+# The manual pages list every code and every reason that is told; the user-data that
+# README.md offers is the file that virtual machines are started with.
 : "${srcdir:?}"
 
 # These only ever become part of another error's sentence.
@@ -27,8 +28,15 @@ options=$(sed -n 's/^\t{"\([a-z_]*\)", [A-Z_]*,.*/\1/p' "$srcdir"/lib/pam/option
 
 # shellcheck disable=SC2086 # lists of words
 set -- $gate $time $options
-echo "1..$#"
-number=0
+echo "1..$(($# + 1))"
+number=1
+# shellcheck disable=SC2016 # backquotes of Markdown
+if sed -n '/^```yaml$/,/^```$/{/^```/!p}' "$srcdir/README.md" |
+	cmp -s - "$srcdir/packaging/cloud-init/time.yaml"; then
+	echo 'ok 1 - README.md has packaging/cloud-init/time.yaml'
+else
+	echo 'not ok 1 - README.md has packaging/cloud-init/time.yaml'
+fi
 
 check() { # PAGE WORD...
 	page=$1
