@@ -22,7 +22,7 @@ ssh_options=(-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null
 # Gives it a disk that has never been started from.
 new_disk() { # NAME
 	port[$1]=${port[$1]-$((2201 + ${#port[@]}))}
-	cp --sparse=always "$image/disk" "$work/$1.disk"
+	cp --sparse=always "$image/disk" "$image/$1.disk"
 }
 
 # Starts it: for cloud-init, a new instance id makes it a new instance.
@@ -45,7 +45,7 @@ turn_on() { # NAME SECONDS-AHEAD INSTANCE-ID USER-DATA [QEMU OPTION...]
 		-kernel "$image/kernel" -initrd "$image/initrd" \
 		-append 'root=/dev/vda ro console=ttyS0 net.ifnames=0' \
 		-rtc "base=$(date -u -d "$ahead seconds" +%Y-%m-%dT%H:%M:%S)" \
-		-drive "file=$work/$name.disk,if=virtio,format=raw,cache=unsafe" \
+		-drive "file=$image/$name.disk,if=virtio,format=raw,cache=unsafe" \
 		-drive "file=$seed.iso,if=virtio,format=raw,readonly=on" \
 		-netdev "user,id=net,net=169.254.169.0/24,host=169.254.169.123,hostfwd=tcp:127.0.0.1:${port[$name]}-:22" \
 		-device virtio-net-pci,netdev=net -device virtio-rng-pci \
@@ -58,14 +58,14 @@ turn_on() { # NAME SECONDS-AHEAD INSTANCE-ID USER-DATA [QEMU OPTION...]
 # ssh would cost the machine more than what it is waited for.
 await_provisioned() { # NAME
 	local name=$1 start=$SECONDS
-	while [ $((SECONDS - start)) -lt "$boot_limit" ] && kill -0 "${process[$name]}"; do
+	while [ $((SECONDS - start)) -lt "$boot_limit" ] && kill -0 "${process[$name]}" 2>/dev/null; do
 		if grep -q 'Cloud-init v.* finished at' "$work/$name.console"; then
 			on "$name" 'cloud-init status --wait >/dev/null || true'
 			return 0
 		fi
 		sleep 1
 	done
-	echo "$name was not provisioned within $boot_limit s; the end of its console:"
+	echo "$name: cloud-init has not ended after $((SECONDS - start)) s; the end of its console:"
 	cat "$work/$name.qemu"
 	tail -n 60 "$work/$name.console"
 	return 1
