@@ -9,7 +9,7 @@
 
 # Seconds that a machine may take to be provisioned. Software emulation is slow, and
 # several share two processors.
-boot_limit=420
+boot_limit=600
 
 declare -A port=() process=()
 
