@@ -228,12 +228,11 @@ static void measure(struct status *status)
 static void examine(struct status *status)
 {
 	struct sg_error error = {0};
-	bool has_ntpd = false;
 
 	sg_clock_ask_kernel(&status->clock);
-	if (host_begin(&status->host, &status->report, NULL, NULL, true, true,
-	               &error) == EXIT_DONE) {
-		has_ntpd = true;
+	bool has_ntpd = host_begin(&status->host, &status->report, NULL, NULL, true,
+	                           true, &error) == EXIT_DONE;
+	if (has_ntpd) {
 		judge_daemon(status);
 		read_config(status);
 	} else {
