@@ -36,7 +36,10 @@ turn_on() { # NAME SECONDS-AHEAD INSTANCE-ID USER-DATA [QEMU OPTION...]
 		public-keys: ["$(cat "$key.pub")"]
 	END
 	shift 4
-	xorriso -as mkisofs -quiet -rock -volid cidata -output "$seed.iso" "$seed" 2>/dev/null
+	xorriso -as mkisofs -quiet -rock -volid cidata -output "$seed.iso" "$seed" 2>"$seed.log" || {
+		cat "$seed.log"
+		return 1
+	}
 	: >"$work/$name.console"
 	# The hardware clock counts whole seconds: begin with one.
 	sleep "$(printf '0.%09d' $((999999999 - 10#$(date +%N))))"
