@@ -1,6 +1,7 @@
 /* What the running ntpd says of itself, through ntpq. */
 #include "timesync.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,22 +11,80 @@
 /* The characters that ntpq sets before a source (ntpq(1), tally codes). */
 #define TALLIES " x.-+#*o"
 
+/* What the words for events are made of. */
+#define EVENT_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+
+/* Addresses of this network stand for reference clocks (ntp.conf(5)). */
+#define CLOCKS "127.127."
+
+/* Whether `name` is an address, be it with the zone of a link-local one. */
+static bool is_address(const char *name)
+{
+	char bare[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+	size_t length = strcspn(name, "%");
+
+	if (length >= sizeof bare)
+		return false;
+	memcpy(bare, name, length);
+	bare[length] = '\0';
+	return inet_pton(AF_INET, bare, &address) == 1 ||
+	       inet_pton(AF_INET6, bare, &address) == 1;
+}
+
 /* Reads a row of the table of sources; in its wide form a long address has a
  * line to itself. */
 static int read_source(const char *line, struct sg_ntpq *ntpq)
 {
-	size_t length = strcspn(line + 1, " \t");
-	sg_auto_free char *address = strndup(line + 1, length);
+	sg_auto_free char *name = strndup(line + 1, strcspn(line + 1, " \t"));
 
-	if (address == NULL)
+	if (name == NULL)
 		return -1;
-	/* Names of pools and of reference clocks are no addresses. */
-	if (strspn(address, "0123456789abcdefABCDEF.:") != length || length == 0 ||
-	    length >= sizeof ntpq->selected)
-		return 0;
-	if (line[0] == '*')
-		memcpy(ntpq->selected, address, length + 1);
-	return sg_texts_add(&ntpq->sources, "%s", address);
+	bool address = is_address(name);
+	/* A pulse (`o`) ticks beside the source that tells which second it is. */
+	if (line[0] == '*' || (line[0] == 'o' && ntpq->selected[0] == '\0')) {
+		snprintf(ntpq->selected, sizeof ntpq->selected, "%s", name);
+		/* ntpsec shows a clock's driver and unit, "PPS(0)", in place of an
+		 * address; the names of pools are never selected. */
+		ntpq->clock = !address || strncmp(name, CLOCKS, sizeof CLOCKS - 1) == 0;
+	}
+	return address ? sg_texts_add(&ntpq->sources, "%s", name) : 0;
+}
+
+/* Reads `associd=0 status=0014 leap_none, sync_unspec, 1 event, freq_mode,`. */
+static void read_status(const char *line, struct sg_ntpq *ntpq)
+{
+	for (int i = 0; i < 3 && line != NULL; i++) {
+		line = strchr(line, ',');
+		if (line != NULL)
+			line += 1 + strspn(line + 1, " ");
+	}
+	if (line == NULL)
+		return;
+	size_t length = strspn(line, EVENT_CHARACTERS);
+	if (line[length] == ',' && length < sizeof ntpq->event) {
+		memcpy(ntpq->event, line, length);
+		ntpq->event[length] = '\0';
+	}
+}
+
+/* Reads `leap=11` among the variables of a line. */
+static bool read_leap(const char *line, struct sg_ntpq *ntpq)
+{
+	static const char *const leaps[] = {"00", "01", "10", "11"};
+	const char *found = strstr(line, "leap=");
+
+	if (found == NULL || (found != line && found[-1] != ' '))
+		return false;
+	found += strlen("leap=");
+	size_t length = strcspn(found, ", \r");
+	for (size_t i = 0; i < sizeof leaps / sizeof *leaps; i++) {
+		if (length != 2 || strncmp(found, leaps[i], 2) != 0)
+			continue;
+		ntpq->leap = (int)i;
+		return true;
+	}
+	return false;
 }
 
 static int read_answer(char *output, struct sg_ntpq *ntpq,
@@ -37,18 +96,15 @@ static int read_answer(char *output, struct sg_ntpq *ntpq,
 
 	for (char *line = strtok_r(output, "\n", &rest); line != NULL;
 	     line = strtok_r(NULL, "\n", &rest)) {
-		const char *leap = strstr(line, "leap=");
-
 		if (strncmp(line, "====", 4) == 0) {
 			in_table = true;
-		} else if (leap != NULL) {
+		} else if (strstr(line, " status=") != NULL) {
 			in_table = false;
-			leap_known = (leap[5] == '0' || leap[5] == '1') &&
-			             (leap[6] == '0' || leap[6] == '1');
-			ntpq->leap = (leap[5] - '0') * 2 + (leap[6] - '0');
-		} else if (in_table && strchr(TALLIES, line[0]) != NULL &&
-		           line[1] != ' ' && line[1] != '\0' &&
-		           read_source(line, ntpq) != 0) {
+			read_status(line, ntpq);
+		} else if (!in_table) {
+			leap_known = read_leap(line, ntpq) || leap_known;
+		} else if (strchr(TALLIES, line[0]) != NULL && line[1] != ' ' &&
+		           line[1] != '\0' && read_source(line, ntpq) != 0) {
 			return sg_fail_memory(error);
 		}
 	}
@@ -63,8 +119,7 @@ int sg_ntpq_ask(const volatile sig_atomic_t *stop, struct sg_ntpq *ntpq,
                 struct sg_error *error)
 {
 	static const char *const arguments[] = {
-		"ntpq",      "-n", "-w", "-c", "peers", "-c", "rv 0 leap,refid",
-		"127.0.0.1", NULL,
+		"ntpq", "-n", "-w", "-c", "peers", "-c", "rv 0", "127.0.0.1", NULL,
 	};
 	struct sg_command command;
 
