@@ -214,6 +214,25 @@ bool sg_line_is(const struct sg_line *line, const char *keyword)
 	return line->word_count > 0 && strcmp(line->words[0], keyword) == 0;
 }
 
+bool sg_line_sets_tos(const struct sg_line *line, const char *word,
+                      double *value)
+{
+	bool found = false;
+
+	for (size_t i = 1; sg_line_is(line, "tos") && i + 1 < line->word_count;
+	     i++) {
+		char *end = NULL;
+		double number = strtod(line->words[i + 1], &end);
+
+		if (strcmp(line->words[i], word) != 0 || end == line->words[i + 1] ||
+		    *end != '\0')
+			continue;
+		*value = number;
+		found = true;
+	}
+	return found;
+}
+
 const char *sg_line_source(const struct sg_line *line)
 {
 	size_t at = 1;

@@ -49,6 +49,10 @@ char *sg_lines_format(struct augeas *augeas, const struct sg_texts *texts,
 /* Whether the line's keyword is `keyword`. */
 bool sg_line_is(const struct sg_line *line, const char *keyword);
 
+/* Whether the line sets the option `word` of tos; `*value` stays when not. */
+bool sg_line_sets_tos(const struct sg_line *line, const char *word,
+                      double *value);
+
 /* What a source line names; its keyword when it names nothing. */
 const char *sg_line_source(const struct sg_line *line);
 

@@ -53,6 +53,9 @@ struct sg_ntpconf_plan {
 	char *block;              /* the managed block, or "" when none is needed */
 	struct sg_texts disabled; /* lines that --exclusive turns off, or undo on */
 	struct sg_warnings warnings; /* see skewgate(8) for the codes */
+	/* Lines that can keep ntpd from following the servers, each with its
+	 * remedy: to be told when it does not. */
+	struct sg_warnings hindrances;
 };
 
 /* An includefile line. */

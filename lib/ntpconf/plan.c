@@ -14,33 +14,13 @@
 
 /* ---- minsane ------------------------------------------------------------ */
 
-/* minsane as a tos line sets it; `value` stays when it does not. Returns
- * whether it does. */
-static bool sets_minsane(const struct sg_line *line, double *value)
-{
-	bool found = false;
-
-	for (size_t i = 1; sg_line_is(line, "tos") && i + 1 < line->word_count;
-	     i++) {
-		char *end = NULL;
-		double number = strtod(line->words[i + 1], &end);
-
-		if (strcmp(line->words[i], "minsane") != 0 ||
-		    end == line->words[i + 1] || *end != '\0')
-			continue;
-		*value = number;
-		found = true;
-	}
-	return found;
-}
-
 /* minsane as everything but the block sets it. */
 static double minsane(const struct sg_survey *survey)
 {
 	double value = 1; /* both daemons' default */
 
 	for (size_t i = 0; i < survey->active_count; i++)
-		sets_minsane(survey->active[i], &value);
+		sg_line_sets_tos(survey->active[i], "minsane", &value);
 	return value;
 }
 
@@ -55,7 +35,7 @@ static const struct sg_line *raiser(const struct sg_survey *survey,
 		double value = 0;
 
 		if (survey->places[i] >= position &&
-		    sets_minsane(survey->active[i], &value))
+		    sg_line_sets_tos(survey->active[i], "minsane", &value))
 			found = value > limit ? survey->active[i] : NULL;
 	}
 	return found;
@@ -247,7 +227,8 @@ int sg_ntpconf_plan(const char *name, const char *text, size_t size,
 	if (sg_survey_make(name, text, size, request, &survey, error) != 0 ||
 	    compose_block(&survey, request, plan, &position, error) != 0)
 		return -1;
-	if (sg_judge_sources(&survey, request, plan) != 0)
+	if (sg_judge_sources(&survey, request, plan) != 0 ||
+	    sg_judge_hindrances(&survey, request, plan) != 0)
 		return sg_fail_memory(error);
 	FILE *out = open_memstream(&plan->text, &plan->size);
 	if (out == NULL)
@@ -298,5 +279,6 @@ void sg_ntpconf_plan_free(struct sg_ntpconf_plan *plan)
 	free(plan->block);
 	sg_texts_free(&plan->disabled);
 	sg_warnings_free(&plan->warnings);
+	sg_warnings_free(&plan->hindrances);
 	*plan = (struct sg_ntpconf_plan){0};
 }

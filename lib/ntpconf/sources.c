@@ -39,8 +39,7 @@ static bool is_amazon(const char *name)
 	       sg_ntpconf_same_server(name, "time.aws.com");
 }
 
-static bool is_requested(const struct sg_ntpconf_request *request,
-                         const char *name)
+bool sg_is_requested(const struct sg_ntpconf_request *request, const char *name)
 {
 	for (size_t i = 0; i < request->server_count; i++)
 		if (sg_ntpconf_same_server(name, request->servers[i]))
@@ -65,7 +64,7 @@ bool sg_survives_exclusive(const struct sg_line *line,
 		return !sg_line_is(line, "leapfile");
 	return is_reference_clock(line) ||
 	       (sg_line_is(line, "server") &&
-	        is_requested(request, sg_line_source(line)));
+	        sg_is_requested(request, sg_line_source(line)));
 }
 
 /* Whether the line has the option, with that number if it takes one. */
@@ -103,6 +102,37 @@ static char *missing_options(const struct sg_line *line, const char *options)
 	return fclose(out) == 0 ? missing : NULL;
 }
 
+/* ntpd's poll interval at first, as an exponent of 2, of a line's minpoll. */
+static unsigned first_poll(const struct sg_line *line)
+{
+	enum { DEFAULT = 6, LOWEST = 3, HIGHEST = 17 };
+
+	for (size_t i = 2; i + 1 < line->word_count; i++) {
+		unsigned long poll = strtoul(line->words[i + 1], NULL, 10);
+
+		if (strcmp(line->words[i], "minpoll") == 0)
+			return poll < LOWEST    ? LOWEST
+			       : poll > HIGHEST ? HIGHEST
+			                        : (unsigned)poll;
+	}
+	return DEFAULT;
+}
+
+/* Without iburst ntpd takes four polls for what are 6 s with it. */
+static int judge_speed(const struct sg_line *line, struct sg_ntpconf_plan *plan)
+{
+	unsigned seconds = 4U << first_poll(line);
+
+	if (has_option(line, "iburst", NULL))
+		return 0;
+	return sg_warn(&plan->hindrances, "own-line-options",
+	               "%s:%zu: your own line for %s lacks iburst, so that ntpd "
+	               "needs about %u s to follow it; add iburst, or use --wait "
+	               "%u",
+	               line->file, line->number, sg_line_source(line), seconds,
+	               seconds + 60);
+}
+
 int sg_judge_own_line(const struct sg_line *line,
                       const struct sg_ntpconf_request *request,
                       struct sg_ntpconf_plan *plan, struct sg_error *error)
@@ -120,7 +150,9 @@ int sg_judge_own_line(const struct sg_line *line,
 	return sg_warn(&plan->warnings, "own-line-options",
 	               "%s:%zu: your own line for %s is kept, but lacks%s; add it, "
 	               "or remove the line and run skewgate setup again",
-	               line->file, line->number, sg_line_source(line), missing) == 0
+	               line->file, line->number, sg_line_source(line),
+	               missing) == 0 &&
+	               judge_speed(line, plan) == 0
 	           ? 0
 	           : sg_fail_memory(error);
 }
@@ -162,7 +194,7 @@ static bool mixes(const struct sg_survey *survey, const struct sg_line *line,
                   const struct sg_ntpconf_request *request)
 {
 	(void)survey;
-	return is_source(line) && !is_requested(request, sg_line_source(line)) &&
+	return is_source(line) && !sg_is_requested(request, sg_line_source(line)) &&
 	       !is_amazon(sg_line_source(line));
 }
 
@@ -187,7 +219,8 @@ static bool is_named(const struct sg_survey *survey,
                      const struct sg_ntpconf_request *request,
                      const char *server)
 {
-	return is_requested(request, server) || sg_own_line(survey, server) != NULL;
+	return sg_is_requested(request, server) ||
+	       sg_own_line(survey, server) != NULL;
 }
 
 int sg_judge_sources(const struct sg_survey *survey,

@@ -66,8 +66,18 @@ int sg_judge_sources(const struct sg_survey *survey,
                      const struct sg_ntpconf_request *request,
                      struct sg_ntpconf_plan *plan);
 
+bool sg_is_requested(const struct sg_ntpconf_request *request,
+                     const char *name);
+
 /* Whether the line stays as it is under --exclusive. */
 bool sg_survives_exclusive(const struct sg_line *line,
                            const struct sg_ntpconf_request *request);
+
+/* ---- hindrances.c ------------------------------------------------------- */
+
+/* Names the lines that can keep ntpd from following; -1 without memory. */
+int sg_judge_hindrances(const struct sg_survey *survey,
+                        const struct sg_ntpconf_request *request,
+                        struct sg_ntpconf_plan *plan);
 
 #endif

@@ -23,6 +23,8 @@ struct scenario {
 	const char *says;    /* what the error's or the warning's text must hold */
 	const char *warning; /* a code that must be there */
 	const char *never;   /* a code that must not */
+	const char *hindrance; /* a line that can keep ntpd from following */
+	const char *names;     /* what its text must hold; "": there is none */
 	bool exclusive;
 	const char *servers[3];
 	const char *options;
@@ -358,6 +360,152 @@ static const struct scenario scenarios[] = {
 		.says = "a.example (/i:1)",
 		.included = {{"/i", "server a.example\n", 1, 2}},
 	},
+	/* ---- what can keep ntpd from following ---- */
+	{
+		.name = "disable ntp",
+		.before = LOCAL SERVER "enable ntp\ndisable kernel ntp\nenable ntp\n",
+		.hindrance = "ntp-disabled",
+		.names = "ntp.conf:4: ",
+	},
+	{
+		.name = "disable kernel",
+		.before = LOCAL SERVER "disable kernel stats\n",
+		.hindrance = "ntp-disabled",
+		.names = "",
+	},
+	{
+		.name = "tos floor",
+		.before = LOCAL SERVER "tos floor 4 ceiling 16\n",
+		.hindrance = "tos-floor",
+		.names = "ntp.conf:3: with this line ntpd follows no server whose "
+				 "stratum is below 4; remove floor",
+	},
+	{
+		.name = "tos floor that excludes nobody",
+		.before = LOCAL SERVER "tos floor 4\ntos floor 1\n",
+		.hindrance = "tos-floor",
+		.names = "",
+	},
+	{
+		.name = "tos ceiling",
+		.before = LOCAL SERVER "tos ceiling 3\n",
+		.hindrance = "tos-ceiling",
+		.names = "not below 3;",
+	},
+	{
+		.name = "tos ceiling that is the default",
+		.before = LOCAL SERVER "tos ceiling 15\n",
+		.hindrance = "tos-ceiling",
+		.names = "",
+	},
+	{
+		.name = "tos orphan",
+		.before = LOCAL "includefile /i\n" SERVER,
+		.included = {{"/i", "tos orphan 3\n", 1, 2}},
+		.hindrance = "tos-orphan",
+		.names = "/i:1: ",
+	},
+	{
+		.name = "tos maxdist",
+		.before = LOCAL SERVER "tos maxdist 0.02\n",
+		.hindrance = "tos-maxdist",
+		.names = "exceeds 0.02 s; remove maxdist",
+	},
+	{
+		.name = "tos maxdist that is the default",
+		.before = LOCAL SERVER "tos maxdist 1.5\n",
+		.hindrance = "tos-maxdist",
+		.names = "",
+	},
+	{
+		.name = "unpeer",
+		.before = "unpeer -4 169.254.169.123\n" LOCAL SERVER,
+		.hindrance = "unpeered",
+		.names = "ntp.conf:1: this line takes 169.254.169.123 ",
+	},
+	{
+		.name = "unconfig",
+		.before = LOCAL SERVER "unconfig 169.254.169.123\n",
+		.hindrance = "unpeered",
+		.names = "ntp.conf:3: ",
+	},
+	{
+		.name = "another one is taken away",
+		.before = LOCAL SERVER "unpeer 192.0.2.1\n",
+		.hindrance = "unpeered",
+		.names = "",
+	},
+	{
+		.name = "interface ignore",
+		.before = LOCAL SERVER "interface ignore eth0\n",
+		.hindrance = "interface-ignored",
+		.names = "ntp.conf:3: with this line ntpd hears nothing on the "
+				 "interface eth0;",
+	},
+	{
+		.name = "nic drop",
+		.before = LOCAL SERVER "nic drop all\n",
+		.hindrance = "interface-ignored",
+		.names = "ntp.conf:3: ",
+	},
+	{
+		.name = "interface ignore of the servers' family",
+		.before = LOCAL SERVER "interface listen ipv6\ninterface ignore ipv4\n",
+		.hindrance = "interface-ignored",
+		.names = "ntp.conf:4: ",
+	},
+	{
+		.name = "interface ignore, and a name has addresses of both families",
+		.before =
+			LOCAL "server time.example " OPTIONS "\ninterface ignore ipv6\n",
+		.servers = {"time.example"},
+		.hindrance = "interface-ignored",
+		.names = "ntp.conf:3: ",
+	},
+	{
+		.name = "interface ignore of the other family",
+		.before = LOCAL SERVER "interface ignore ipv6\n",
+		.hindrance = "interface-ignored",
+		.names = "",
+	},
+	{
+		.name = "interface ignore, and a later rule for all",
+		.before = LOCAL SERVER "interface ignore eth0\ninterface ignore ipv4\n"
+							   "interface listen all\n",
+		.hindrance = "interface-ignored",
+		.names = "",
+	},
+	{
+		.name = "interface ignore, and a later rule for the same",
+		.before = LOCAL SERVER "nic ignore eth0\nnic listen ETH0\n",
+		.hindrance = "interface-ignored",
+		.names = "",
+	},
+	{
+		.name = "interface ignore wildcard",
+		.before = LOCAL SERVER "interface ignore wildcard\n",
+		.hindrance = "interface-ignored",
+		.names = "",
+	},
+	{
+		.name = "an own line without iburst",
+		.before = LOCAL "server 169.254.169.123 prefer version 3\n",
+		.hindrance = "own-line-options",
+		.names =
+			"needs about 256 s to follow it; add iburst, or use --wait 316",
+	},
+	{
+		.name = "an own line without iburst, but with minpoll",
+		.before = LOCAL "server 169.254.169.123 version 3 minpoll 4\n",
+		.hindrance = "own-line-options",
+		.names = "needs about 64 s",
+	},
+	{
+		.name = "an own line with iburst",
+		.before = LOCAL "server 169.254.169.123 iburst version 3\n",
+		.hindrance = "own-line-options",
+		.names = "",
+	},
 };
 
 static void plan(const struct scenario *scenario, const char *text,
@@ -411,6 +559,26 @@ static void check_warnings(const struct scenario *scenario,
 		fail_msg("%s: no warning %s", scenario->name, scenario->warning);
 }
 
+static void check_hindrances(const struct scenario *scenario,
+                             const struct sg_ntpconf_plan *made)
+{
+	size_t found = 0;
+
+	for (size_t i = 0;
+	     scenario->hindrance != NULL && i < made->hindrances.count; i++) {
+		const struct sg_error *hindrance = &made->hindrances.items[i];
+
+		if (strcmp(hindrance->code, scenario->hindrance) != 0)
+			continue;
+		found++;
+		if (strstr(hindrance->text, scenario->names) == NULL)
+			fail_msg("%s: %s", scenario->name, hindrance->text);
+	}
+	if (scenario->hindrance != NULL && found != (scenario->names[0] != '\0'))
+		fail_msg("%s: %zu times %s", scenario->name, found,
+		         scenario->hindrance);
+}
+
 static void test_scenarios(void **state)
 {
 	(void)state;
@@ -436,6 +604,7 @@ static void test_scenarios(void **state)
 			fail_msg("%s: got\n%s", scenario->name, made.text);
 		assert_int_equal(made.changed, strcmp(scenario->before, after) != 0);
 		check_warnings(scenario, &made);
+		check_hindrances(scenario, &made);
 
 		plan(scenario, made.text, &again, 0, &error);
 		if (again.changed)
