@@ -210,6 +210,18 @@ void change_warn_not_restarted(struct change *change)
 	        change->host->service.layout->service);
 }
 
+/* What went down with ntpd is started again, whatever became of ntpd. */
+static void restore_dependents(struct change *change)
+{
+	struct report *report = change->report;
+	struct sg_texts started = {0};
+
+	sg_service_restore(&change->host->service, &started, &report->warnings);
+	for (size_t i = 0; i < started.count; i++)
+		report_action(report, "started %s", started.items[i]);
+	sg_texts_free(&started);
+}
+
 int change_restart(struct change *change, struct sg_error *error)
 {
 	struct host *host = change->host;
@@ -224,6 +236,7 @@ int change_restart(struct change *change, struct sg_error *error)
 		return -1;
 	report_action(change->report, "%s %s",
 	              change->was_running ? "restarted" : "started", name);
+	restore_dependents(change);
 	change_enable(change);
 	return 0;
 }
@@ -258,6 +271,7 @@ int change_step(struct change *change, struct proof *proof, enum sg_step method,
 	int failed = sg_service_start(&host->service, &host->ntpd, error);
 	if (failed == 0) {
 		report_action(report, "started %s", name);
+		restore_dependents(change);
 		change_enable(change);
 	}
 	if (!*stepped)
@@ -305,6 +319,11 @@ static const char *describe_rollback(struct change *change, bool changed)
 		       : changed ? "the old config was put back, and ntpd runs on it"
 		                 : "nothing was changed, and ntpd runs again";
 	}
+	if (sg_service_process(&host->service).pid != 0)
+		return changed ? "the old config was put back, and the ntpd that runs "
+		                 "could not be restarted on it"
+		               : "nothing was changed, and ntpd still runs, though it "
+		                 "could not be restarted";
 	return left ? "the config was left as somebody else has made it, and ntpd "
 	              "does not run on it"
 	       : changed ? "the old config was put back, but ntpd does not run on "
@@ -322,6 +341,7 @@ int change_roll_back(struct change *change, const struct sg_error *reason)
 	explain_death(change, text, sizeof text);
 	change_undo_files(change);
 	const char *outcome = describe_rollback(change, changed);
+	restore_dependents(change);
 	/* What was measured and proved was another process. */
 	report->after_known = false;
 	report->synchronised = UNKNOWN;

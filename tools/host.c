@@ -87,6 +87,7 @@ void host_close(struct host *host)
 	sg_cleanup_close(&host->lock);
 	free(host->config);
 	free(host->dhcp_copy);
+	sg_service_free(&host->service);
 	*host = NO_HOST;
 }
 
@@ -114,25 +115,64 @@ static int read_default(const struct host *host, const char *variable,
 	return sg_defaults_get(path, file.bytes, variable, value, error);
 }
 
-/* The config that the start script's options name, or NULL. */
-static char *config_in_options(char *options)
+/* The path that ntpd's words name, for the caller to free; NULL when they name
+ * none. A relative one is relative to wherever ntpd was started. */
+static int config_in_words(const struct sg_texts *words, const char *place,
+                           char **config, struct sg_error *error)
 {
-	char *config = NULL;
-	char *rest = NULL;
+	const char *path = sg_ntpd_config(words);
 
-	for (char *word = strtok_r(options, " \t", &rest); word != NULL;
-	     word = strtok_r(NULL, " \t", &rest)) {
-		if (strncmp(word, "-c", 2) != 0)
-			continue;
-		const char *path =
-			word[2] != '\0' ? word + 2 : strtok_r(NULL, " \t", &rest);
+	*config = NULL;
+	if (path == NULL)
+		return 0;
+	if (path[0] != '/')
+		return sg_fail(
+			error, "options-unreadable",
+			"ntpd's config is the relative path \"%.200s\" by %s, so "
+			"that the file is not known; write its whole path there",
+			path, place);
+	*config = strdup(path);
+	return *config != NULL ? 0 : sg_fail_memory(error);
+}
 
-		if (path == NULL)
-			break;
-		free(config); /* the last one counts */
-		config = strdup(path);
-	}
-	return config;
+/* The config that the running ntpd was started with, or NULL. */
+static int config_of_process(const struct sg_process *process, char **config,
+                             struct sg_error *error)
+{
+	struct sg_texts words = {0};
+	char place[64];
+
+	*config = NULL;
+	snprintf(place, sizeof place, "the command line of process %ld",
+	         (long)process->pid);
+	int failed = process->pid == 0
+	                 ? 0
+	                 : sg_process_arguments(process, &words, error) != 0 ||
+	                       config_in_words(&words, place, config, error) != 0;
+	sg_texts_free(&words);
+	return failed ? -1 : 0;
+}
+
+/* The config that the start script's options name, or NULL. */
+static int config_of_script(const struct host *host, char **config,
+                            struct sg_error *error)
+{
+	const struct sg_layout *layout = host->service.layout;
+	sg_auto_free char *options = NULL;
+	struct sg_texts words = {0};
+	char place[128];
+
+	*config = NULL;
+	if (read_default(host, layout->options_variable, &options, error) != 0)
+		return -1;
+	if (options == NULL)
+		return 0;
+	snprintf(place, sizeof place, "%s in %s", layout->options_variable,
+	         layout->defaults);
+	int failed = sg_ntpd_split_options(place, options, &words, error) != 0 ||
+	             config_in_words(&words, place, config, error) != 0;
+	sg_texts_free(&words);
+	return failed ? -1 : 0;
 }
 
 static int find_live_config(struct host *host, struct sg_error *error)
@@ -142,23 +182,16 @@ static int find_live_config(struct host *host, struct sg_error *error)
 		layout->dhcp_copy != NULL && access(layout->dhcp_copy, F_OK) == 0;
 	sg_auto_free char *ignored = NULL;
 
-	if (host->ntpd.pid != 0)
-		host->config = sg_process_option(&host->ntpd, 'c', "configfile");
-	if (host->config != NULL &&
-	    (host->config[0] != '/' ||
-	     (layout->dhcp_copy != NULL &&
-	      strcmp(host->config, layout->dhcp_copy) == 0))) {
+	if (config_of_process(&host->ntpd, &host->config, error) != 0)
+		return -1;
+	if (host->config != NULL && layout->dhcp_copy != NULL &&
+	    strcmp(host->config, layout->dhcp_copy) == 0) {
 		free(host->config);
 		host->config = NULL;
 	}
-	if (host->config == NULL) {
-		sg_auto_free char *options = NULL;
-
-		if (read_default(host, layout->options_variable, &options, error) != 0)
-			return -1;
-		if (options != NULL)
-			host->config = config_in_options(options);
-	}
+	if (host->config == NULL &&
+	    config_of_script(host, &host->config, error) != 0)
+		return -1;
 	if (host->config == NULL)
 		host->config = strdup(layout->config);
 	if (copied && layout->ignore_dhcp != NULL &&
@@ -190,6 +223,13 @@ static const struct sg_layout *layout_of(const struct host *host,
 	return NULL;
 }
 
+/* What ends a run that cannot tell its config. */
+static int exit_of_config(const struct sg_error *error)
+{
+	return strcmp(error->code, "options-unreadable") == 0 ? EXIT_NO_NTPD
+	                                                      : EXIT_CONFIG;
+}
+
 static int find_in_tree(struct host *host, const char *config,
                         struct sg_error *error)
 {
@@ -205,8 +245,11 @@ static int find_in_tree(struct host *host, const char *config,
 		            : "");
 		return EXIT_NO_NTPD;
 	}
-	host->config =
-		strdup(config != NULL ? config : host->service.layout->config);
+	if (config == NULL && config_of_script(host, &host->config, error) != 0)
+		return exit_of_config(error);
+	if (host->config == NULL)
+		host->config =
+			strdup(config != NULL ? config : host->service.layout->config);
 	if (host->config != NULL)
 		return EXIT_DONE;
 	sg_fail_memory(error);
@@ -224,9 +267,11 @@ static int find_config(struct host *host, const char *config, bool look,
 	if (sg_service_find(&host->service, error) != 0)
 		return strcmp(error->code, "service-unknown") == 0 ? EXIT_INTERNAL
 		                                                   : EXIT_NO_NTPD;
-	host->ntpd = sg_process_find("ntpd");
+	host->ntpd = sg_service_process(&host->service);
+	if (sg_service_refuse_others(&host->service, error) != 0)
+		return EXIT_NO_NTPD;
 	if (find_live_config(host, error) != 0)
-		return EXIT_CONFIG;
+		return exit_of_config(error);
 	if (config == NULL || is_same_file(config, host->config))
 		return EXIT_DONE;
 	sg_fail(

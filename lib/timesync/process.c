@@ -77,6 +77,21 @@ static bool is_in_our_namespace(pid_t pid)
 	return ids[strspn(ids, "0123456789")] == '\n';
 }
 
+/* CAP_SYS_TIME's bit (capabilities(7)): whether it may set the clock. */
+#define MAY_SET_CLOCK (1ULL << 25)
+
+static bool may_set_clock(pid_t pid)
+{
+	static const char key[] = "\nCapEff:\t";
+	char text[4096];
+
+	if (read_proc(pid, "status", text, sizeof text) < 0)
+		return false;
+	const char *set = strstr(text, key);
+	return set != NULL &&
+	       (strtoull(set + sizeof key - 1, NULL, 16) & MAY_SET_CLOCK) != 0;
+}
+
 static int is_process(const struct dirent *entry)
 {
 	return isdigit((unsigned char)entry->d_name[0]);
@@ -87,7 +102,25 @@ bool sg_process_of(pid_t pid, struct sg_process *process)
 	return read_stat(pid, NULL, 0, process);
 }
 
-struct sg_process sg_process_find(const char *name)
+bool sg_process_is_named(const struct sg_process *process, const char *name)
+{
+	struct sg_process now = {0};
+	char its_name[64];
+
+	return read_stat(process->pid, its_name, sizeof its_name, &now) &&
+	       sg_process_is_same(process, &now) && strcmp(its_name, name) == 0;
+}
+
+static bool is_older(const struct sg_process *one,
+                     const struct sg_process *other)
+{
+	return one->started < other->started ||
+	       (one->started == other->started && one->pid < other->pid);
+}
+
+/* The oldest process of that name here for which `counts` is true. */
+static struct sg_process find(const char *name, sg_process_test *counts,
+                              const void *context)
 {
 	struct sg_process found = {0};
 	struct dirent **entries = NULL;
@@ -100,15 +133,79 @@ struct sg_process sg_process_find(const char *name)
 
 		free(entries[i]);
 		if (!read_stat(pid, its_name, sizeof its_name, &process) ||
-		    strcmp(its_name, name) != 0 || !is_in_our_namespace(pid))
+		    strcmp(its_name, name) != 0 || !is_in_our_namespace(pid) ||
+		    (counts != NULL && !counts(&process, context)))
 			continue;
 		/* ntpd's own children, such as its resolver, are younger. */
-		if (found.pid == 0 || process.started < found.started ||
-		    (process.started == found.started && process.pid < found.pid))
+		if (found.pid == 0 || is_older(&process, &found))
 			found = process;
 	}
 	free(entries);
 	return found;
+}
+
+struct sg_process sg_process_find(const char *name)
+{
+	return find(name, NULL, NULL);
+}
+
+/* What sg_process_find_clock looks for. */
+struct search {
+	sg_process_test *known;
+	const void *context;
+};
+
+static bool keeps_clock(const struct sg_process *process, const void *context)
+{
+	const struct search *search = context;
+
+	return may_set_clock(process->pid) &&
+	       (search->known == NULL || !search->known(process, search->context));
+}
+
+struct sg_process sg_process_find_clock(const char *name,
+                                        sg_process_test *known,
+                                        const void *context)
+{
+	const struct search search = {.known = known, .context = context};
+
+	return find(name, keeps_clock, &search);
+}
+
+pid_t sg_process_parent(const struct sg_process *process)
+{
+	static const char key[] = "\nPPid:\t";
+	char text[4096];
+
+	if (read_proc(process->pid, "status", text, sizeof text) < 0)
+		return 0;
+	const char *parent = strstr(text, key);
+	return parent == NULL ? 0
+	                      : (pid_t)strtol(parent + sizeof key - 1, NULL, 10);
+}
+
+bool sg_process_is_in_group(const struct sg_process *process, const char *group)
+{
+	char text[MAX_COMMAND_LINE];
+	size_t length = strlen(group);
+	char *rest = NULL;
+
+	if (length == 0 || read_proc(process->pid, "cgroup", text, sizeof text) < 0)
+		return false;
+	/* ID:CONTROLLERS:PATH (cgroups(7)); systemd's is the unified one, or the
+	 * one named so. */
+	for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		const char *path = strncmp(line, "0::", 3) == 0 ? line + 3 : NULL;
+		const char *named = strstr(line, ":name=systemd:");
+
+		if (named != NULL)
+			path = strchr(named + 1, ':') + 1;
+		if (path != NULL && strncmp(path, group, length) == 0 &&
+		    (path[length] == '/' || path[length] == '\0'))
+			return true;
+	}
+	return false;
 }
 
 bool sg_process_is_same(const struct sg_process *one,
@@ -125,30 +222,20 @@ bool sg_process_is_alive(const struct sg_process *process)
 	       sg_process_is_same(process, &now);
 }
 
-char *sg_process_option(const struct sg_process *process, char letter,
-                        const char *name)
+int sg_process_arguments(const struct sg_process *process,
+                         struct sg_texts *arguments, struct sg_error *error)
 {
 	char line[MAX_COMMAND_LINE];
 	ssize_t length = read_proc(process->pid, "cmdline", line, sizeof line);
-	size_t name_length = strlen(name);
-	char *value = NULL;
 
-	for (char *word = line; length > 0 && word < line + length;
-	     word += strlen(word) + 1) {
-		const char *next = word + strlen(word) + 1;
-		const char *found = NULL;
-
-		if (word[0] == '-' && word[1] == letter)
-			found = word[2] != '\0' ? word + 2 : next;
-		else if (strncmp(word, "--", 2) == 0 &&
-		         strncmp(word + 2, name, name_length) == 0)
-			found = word[2 + name_length] == '='    ? word + 3 + name_length
-			        : word[2 + name_length] == '\0' ? next
-			                                        : NULL;
-		if (found == NULL || found >= line + length)
-			continue;
-		free(value); /* the last one counts */
-		value = strdup(found);
-	}
-	return value;
+	if (length == (ssize_t)sizeof line - 1)
+		return sg_fail(error, "options-unreadable",
+		               "the command line of process %ld is longer than %zu "
+		               "bytes, so that its options cannot be read",
+		               (long)process->pid, sizeof line - 2);
+	for (const char *word = line; length > 0 && word < line + length;
+	     word += strlen(word) + 1)
+		if (sg_texts_add(arguments, "%s", word) != 0)
+			return sg_fail_memory(error);
+	return 0;
 }

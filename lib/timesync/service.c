@@ -7,6 +7,8 @@
  */
 #include "timesync.h"
 
+#include <ctype.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +22,10 @@
 #define APPEAR_LIMIT (5 * SG_SECOND)
 #define SETTLE_TIME SG_SECOND
 #define STOP_LIMIT (10 * SG_SECOND)
-#define POLL_INTERVAL (SG_SECOND / 20)
+#define POLL_INTERVAL (SG_SECOND / 10)
+
+/* Most units that are started again after ntpd: more depend on no ntpd. */
+#define MAX_DEPENDENTS 64
 
 #define LOG_TAIL 600
 
@@ -30,6 +35,7 @@ const struct sg_layout sg_layouts[] = {
 		.config = "/etc/ntpsec/ntp.conf",
 		.defaults = "/etc/default/ntpsec",
 		.options_variable = "NTPD_OPTS",
+		.pid_file = "/run/ntpd.pid",
 		.dhcp_copy = "/run/ntpsec/ntp.conf.dhcp",
 		.ignore_dhcp = "IGNORE_DHCP",
 		.reads_ntp_d = true,
@@ -39,6 +45,7 @@ const struct sg_layout sg_layouts[] = {
 		.config = "/etc/ntp.conf",
 		.defaults = "/etc/default/ntp",
 		.options_variable = "NTPD_OPTS",
+		.pid_file = "/run/ntpd.pid",
 		.dhcp_copy = "/run/ntp.conf.dhcp",
 	},
 	{
@@ -46,6 +53,7 @@ const struct sg_layout sg_layouts[] = {
 		.config = "/etc/ntp.conf",
 		.defaults = "/etc/sysconfig/ntpd",
 		.options_variable = "OPTIONS",
+		.pid_file = "/var/run/ntpd.pid",
 		.reads_ntp_d = true,
 	},
 	{.service = NULL},
@@ -107,7 +115,12 @@ struct unit {
 	char load[32];
 	char active[32];
 	char file[32];
+	char pid[32];
+	char group[512];
 };
+
+#define UNIT_PROPERTIES                                                        \
+	"--property=Id,LoadState,ActiveState,UnitFileState,MainPID,ControlGroup"
 
 static void read_property(const char *line, struct unit *unit)
 {
@@ -120,6 +133,8 @@ static void read_property(const char *line, struct unit *unit)
 		{"LoadState=", unit->load, sizeof unit->load},
 		{"ActiveState=", unit->active, sizeof unit->active},
 		{"UnitFileState=", unit->file, sizeof unit->file},
+		{"MainPID=", unit->pid, sizeof unit->pid},
+		{"ControlGroup=", unit->group, sizeof unit->group},
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
@@ -133,13 +148,8 @@ static int show_unit(const char *name, struct unit *unit,
                      struct sg_error *error)
 {
 	char full[64];
-	const char *const arguments[] = {
-		"systemctl",
-		"show",
-		"--property=Id,LoadState,ActiveState,UnitFileState",
-		full,
-		NULL,
-	};
+	const char *const arguments[] = {"systemctl", "show", UNIT_PROPERTIES, full,
+	                                 NULL};
 	struct sg_command command;
 	struct sg_error reason = {0};
 	char *rest = NULL;
@@ -159,9 +169,30 @@ static int show_unit(const char *name, struct unit *unit,
 	return failed;
 }
 
+/* The layout that the unit belongs to by its Id: the name may be an alias of
+ * some other program's. */
+static const struct sg_layout *layout_of_unit(const struct unit *unit)
+{
+	const char *suffix = strstr(unit->id, ".service");
+
+	return strcmp(unit->load, "loaded") != 0 || suffix == NULL
+	           ? NULL
+	           : layout_named(unit->id, (size_t)(suffix - unit->id));
+}
+
+/* Which unit it is, when a host has several: the one that runs, then the one
+ * that is enabled, then the first. */
+static int rank_of_unit(const struct unit *unit)
+{
+	return strtol(unit->pid, NULL, 10) > 0       ? 3
+	       : strcmp(unit->file, "disabled") != 0 ? 2
+	                                             : 1;
+}
+
 static int find_unit(struct sg_service *service, struct sg_error *error)
 {
 	char masked[64] = "";
+	int best = 0;
 
 	for (const struct sg_layout *layout = sg_layouts; layout->service != NULL;
 	     layout++) {
@@ -171,18 +202,17 @@ static int find_unit(struct sg_service *service, struct sg_error *error)
 			return -1;
 		if (strcmp(unit.load, "masked") == 0 && masked[0] == '\0')
 			snprintf(masked, sizeof masked, "%s", layout->service);
-		char *suffix = strstr(unit.id, ".service");
-		if (strcmp(unit.load, "loaded") != 0 || suffix == NULL)
+		const struct sg_layout *real = layout_of_unit(&unit);
+		int rank = rank_of_unit(&unit);
+		if (real == NULL || rank <= best)
 			continue;
-		const struct sg_layout *real =
-			layout_named(unit.id, (size_t)(suffix - unit.id));
-		if (real == NULL)
-			continue; /* an alias of some other program's unit */
+		best = rank;
 		service->layout = real;
 		service->systemd = true;
 		service->enabled = strcmp(unit.file, "disabled") != 0;
-		return 0;
 	}
+	if (best > 0)
+		return 0;
 	if (masked[0] != '\0')
 		return sg_fail(
 			error, "ntpd-masked",
@@ -225,6 +255,101 @@ static int find_script(struct sg_service *service, struct sg_error *error)
 		"--config FILE --no-restart, and restart it yourself");
 }
 
+/* ---- its process -------------------------------------------------------- */
+
+/* What the service says of itself. */
+struct state {
+	struct sg_process process; /* pid 0: none */
+	bool up;                   /* systemd calls it active; always, without */
+	char group[512];           /* systemd's control group, or "" */
+};
+
+/* The process that a pid file names, if it has that program's name; the file
+ * may be older than the process. */
+static struct sg_process read_pid_file(const char *path, const char *name)
+{
+	const struct sg_process none = {0};
+	struct sg_process process = {0};
+	char text[16] = "";
+	char *end = NULL;
+
+	sg_auto_close int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (file < 0 || read(file, text, sizeof text - 1) <= 0 ||
+	    !isdigit((unsigned char)text[0]))
+		return none;
+	pid_t pid = (pid_t)strtol(text, &end, 10);
+	if ((*end != '\0' && *end != '\n') || pid <= 0 ||
+	    !sg_process_of(pid, &process) || !sg_process_is_named(&process, name))
+		return none;
+	return process;
+}
+
+static void ask_state(const struct sg_service *service, struct state *state)
+{
+	struct unit unit;
+	struct sg_error ignored = {0};
+
+	*state = (struct state){.up = true};
+	if (!service->systemd) {
+		state->process = read_pid_file(service->layout->pid_file, "ntpd");
+		return;
+	}
+	state->up = show_unit(service->layout->service, &unit, &ignored) == 0 &&
+	            strcmp(unit.active, "active") == 0;
+	pid_t pid = (pid_t)strtol(unit.pid, NULL, 10);
+	if (pid > 0 && !sg_process_of(pid, &state->process))
+		state->process = (struct sg_process){0};
+	memcpy(state->group, unit.group, sizeof state->group);
+}
+
+struct sg_process sg_service_process(const struct sg_service *service)
+{
+	struct state state;
+
+	ask_state(service, &state);
+	return state.process;
+}
+
+/* Whether the process is the service's own, a child of that, or in its control
+ * group. */
+static bool is_own(const struct sg_process *process, const void *context)
+{
+	const struct state *state = context;
+	pid_t main = state->process.pid;
+
+	return (main != 0 &&
+	        (process->pid == main || sg_process_parent(process) == main)) ||
+	       sg_process_is_in_group(process, state->group);
+}
+
+int sg_service_refuse_others(const struct sg_service *service,
+                             struct sg_error *error)
+{
+	const char *name = service->layout->service;
+	struct state state;
+
+	struct sg_process other;
+	sg_usec end = sg_time_elapsed() + SETTLE_TIME;
+
+	/* The service may be starting it: its pid is not written down at once. */
+	for (;;) {
+		ask_state(service, &state);
+		other = sg_process_find_clock("ntpd", is_own, &state);
+		if (other.pid == 0 || sg_time_elapsed() >= end)
+			break;
+		sg_time_sleep(POLL_INTERVAL);
+	}
+	if (other.pid == 0)
+		return 0;
+	return sg_fail(
+		error, "daemon-not-ours",
+		"process %ld is an ntpd that keeps this host's clock, but %s%s "
+		"has not started it; stop it with \"kill %ld\" and run "
+		"skewgate setup again, or use --config FILE --no-restart",
+		(long)other.pid, service->systemd ? name : "the init script ",
+		service->systemd ? ".service" : name, (long)other.pid);
+}
+
 int sg_service_find(struct sg_service *service, struct sg_error *error)
 {
 	sg_auto_free char *program = sg_command_find("ntpd");
@@ -233,6 +358,12 @@ int sg_service_find(struct sg_service *service, struct sg_error *error)
 		return fail_without_ntpd(error);
 	return is_systemd() ? find_unit(service, error)
 	                    : find_script(service, error);
+}
+
+void sg_service_free(struct sg_service *service)
+{
+	sg_texts_free(&service->dependents);
+	*service = (struct sg_service){0};
 }
 
 /* ---- controlling it ----------------------------------------------------- */
@@ -306,15 +437,154 @@ int sg_service_enable(const struct sg_service *service, struct sg_error *error)
 	               name, reason.text[0] != '\0' ? ": " : "", reason.text);
 }
 
-int sg_service_stop(const struct sg_service *service, struct sg_error *error)
+/* ---- what goes down with it --------------------------------------------- */
+
+static bool has_text(const struct sg_texts *texts, const char *text)
 {
+	for (size_t i = 0; i < texts->count; i++)
+		if (strcmp(texts->items[i], text) == 0)
+			return true;
+	return false;
+}
+
+/* Runs `systemctl OPTIONS UNITS`. */
+static int run_systemctl(const char *const *options, size_t count,
+                         const struct sg_texts *units, sg_usec limit,
+                         struct sg_command *command)
+{
+	const char *arguments[8 + MAX_DEPENDENTS] = {"systemctl"};
+	struct sg_error ignored = {0};
+	size_t used = 1;
+
+	for (size_t i = 0; i < count; i++)
+		arguments[used++] = options[i];
+	for (size_t i = 0; i < units->count && i < MAX_DEPENDENTS; i++)
+		arguments[used++] = units->items[i];
+	return sg_command_run(arguments, limit, NULL, command, &ignored);
+}
+
+/* Adds to `units` those that systemd would stop with one of them. */
+static void add_dependents(struct sg_texts *units)
+{
+	static const char *const options[] = {
+		"show", "--property=RequiredBy,BoundBy,ConsistsOf,RequisiteOf"};
+	struct sg_command command;
+	char *rest = NULL;
+
+	if (run_systemctl(options, 2, units, QUESTION_LIMIT, &command) == 0)
+		for (char *word = strtok_r(command.output, "=\n ", &rest); word != NULL;
+		     word = strtok_r(NULL, "=\n ", &rest))
+			/* Properties' names have no dot, units' names do. */
+			if (strchr(word, '.') != NULL && units->count < MAX_DEPENDENTS &&
+			    !has_text(units, word))
+				sg_texts_add(units, "%s", word);
+	sg_command_free(&command);
+}
+
+/* Appends those of `units` that are active; or those that are `down` and that
+ * systemd is not about to start by itself. */
+static void select_units(const struct sg_texts *units, bool down,
+                         struct sg_texts *selected)
+{
+	static const char *const options[] = {"show",
+	                                      "--property=Id,ActiveState,Job"};
+	struct sg_command command;
+	char id[128] = "";
+	bool counts = false;
+
+	if (units->count == 0)
+		return;
+	run_systemctl(options, 2, units, QUESTION_LIMIT, &command);
+	/* Each unit's lines end with an empty one. */
+	for (char *line = command.output; line != NULL;) {
+		char *end = strchr(line, '\n');
+
+		if (end != NULL)
+			*end++ = '\0';
+		if (strncmp(line, "Id=", 3) == 0)
+			snprintf(id, sizeof id, "%s", line + 3);
+		else if (strncmp(line, "ActiveState=", 12) == 0)
+			counts = down ? strcmp(line + 12, "inactive") == 0 ||
+			                    strcmp(line + 12, "failed") == 0
+			              : strcmp(line + 12, "active") == 0;
+		else if (strncmp(line, "Job=", 4) == 0 && down)
+			counts = counts && strtol(line + 4, NULL, 10) == 0;
+		if (line[0] == '\0') {
+			if (counts && id[0] != '\0' && !has_text(selected, id))
+				sg_texts_add(selected, "%s", id);
+			id[0] = '\0';
+			counts = false;
+		}
+		line = end;
+	}
+	sg_command_free(&command);
+}
+
+/* systemd stops the units that require this one, and what requires those. */
+static void remember_dependents(struct sg_service *service)
+{
+	struct sg_texts units = {0};
+	size_t before = 0;
+
+	if (!service->systemd || service->dependents.count > 0 ||
+	    sg_texts_add(&units, "%s.service", service->layout->service) != 0)
+		return;
+	while (units.count > before) {
+		before = units.count;
+		add_dependents(&units);
+	}
+	/* The first is ntpd's own. */
+	const struct sg_texts others = {.items = units.items + 1,
+	                                .count = units.count - 1};
+	select_units(&others, false, &service->dependents);
+	sg_texts_free(&units);
+}
+
+void sg_service_restore(const struct sg_service *service,
+                        struct sg_texts *started, struct sg_warnings *warnings)
+{
+	static const char *const forget[] = {"reset-failed"};
+	static const char *const start[] = {"start"};
+	struct sg_texts down = {0};
+	struct sg_texts left = {0};
+	struct sg_command command;
+
+	select_units(&service->dependents, true, &down);
+	if (down.count > 0) {
+		run_systemctl(forget, 1, &down, QUESTION_LIMIT, &command);
+		sg_command_free(&command);
+		/* One that takes longer goes on without us. */
+		run_systemctl(start, 1, &down, QUESTION_LIMIT, &command);
+		sg_command_free(&command);
+		select_units(&down, true, &left);
+	}
+	for (size_t i = 0; i < down.count; i++)
+		if (!has_text(&left, down.items[i]))
+			sg_texts_add(started, "%s", down.items[i]);
+		else
+			sg_warn(warnings, "dependent-stopped",
+			        "%s went down with %s and does not start again; look at "
+			        "\"systemctl status %s\"",
+			        down.items[i], service->layout->service, down.items[i]);
+	sg_texts_free(&down);
+	sg_texts_free(&left);
+}
+
+/* ---- stop and start ----------------------------------------------------- */
+
+int sg_service_stop(struct sg_service *service, struct sg_error *error)
+{
+	struct sg_process former = sg_service_process(service);
 	struct sg_command command;
 	struct sg_error reason = {0};
 
+	remember_dependents(service);
 	run_action(service, "stop", &command, &reason);
 	sg_command_free(&command);
 	sg_usec end = sg_time_elapsed() + STOP_LIMIT;
-	while (is_running("ntpd")) {
+	/* An init script may have lost the one it started. */
+	while (sg_process_is_alive(&former) ||
+	       sg_process_find_clock("ntpd", NULL, NULL).pid != 0) {
 		if (sg_time_elapsed() >= end)
 			return sg_fail(
 				error, "ntpd-not-stopped",
@@ -325,20 +595,25 @@ int sg_service_stop(const struct sg_service *service, struct sg_error *error)
 	return 0;
 }
 
-/* Waits for a process that is not `former`, and that stays. */
-static bool await_process(const struct sg_process *former,
+/* Waits for a process of the service that is not `former`, and that stays. */
+static bool await_process(const struct sg_service *service,
+                          const struct sg_process *former,
                           struct sg_process *process)
 {
 	sg_usec end = sg_time_elapsed() + APPEAR_LIMIT;
+	struct state state;
 
 	do {
-		*process = sg_process_find("ntpd");
+		ask_state(service, &state);
+		*process = state.process;
 		if (process->pid != 0 && !sg_process_is_same(process, former)) {
 			sg_usec settled = sg_time_elapsed() + SETTLE_TIME;
 
 			while (sg_process_is_alive(process) && sg_time_elapsed() < settled)
 				sg_time_sleep(POLL_INTERVAL);
-			if (sg_process_is_alive(process))
+			ask_state(service, &state);
+			if (state.up && sg_process_is_same(process, &state.process) &&
+			    sg_process_is_alive(process))
 				return true;
 		}
 		sg_time_sleep(POLL_INTERVAL);
@@ -347,28 +622,34 @@ static bool await_process(const struct sg_process *former,
 	return false;
 }
 
-static bool is_unit_active(const struct sg_service *service)
+/* systemd counts starts: the sixth in ten seconds fails, however good the
+ * config is. */
+static void forget_failures(const struct sg_service *service)
 {
-	struct unit unit;
+	struct sg_command command;
 	struct sg_error ignored = {0};
 
-	return !service->systemd ||
-	       (show_unit(service->layout->service, &unit, &ignored) == 0 &&
-	        strcmp(unit.active, "active") == 0);
+	if (!service->systemd)
+		return;
+	run_action(service, "reset-failed", &command, &ignored);
+	sg_command_free(&command);
 }
 
-static int bring_up(const struct sg_service *service, const char *action,
+static int bring_up(struct sg_service *service, const char *action,
                     struct sg_process *process, struct sg_error *error)
 {
-	struct sg_process former = sg_process_find("ntpd");
+	struct sg_process former = {0};
 	struct sg_command command;
 	struct sg_error reason = {0};
 
 	/* A start finds the daemon that is there already good enough. */
-	if (strcmp(action, "start") == 0)
-		former = (struct sg_process){0};
+	if (strcmp(action, "start") != 0) {
+		former = sg_service_process(service);
+		remember_dependents(service);
+	}
+	forget_failures(service);
 	run_action(service, action, &command, &reason);
-	bool up = await_process(&former, process) && is_unit_active(service);
+	bool up = await_process(service, &former, process);
 	if (!up)
 		sg_fail(error, "ntpd-died",
 		        "ntpd did not come up: \"%s %s\" ended with status %d%s%.500s",
@@ -379,16 +660,23 @@ static int bring_up(const struct sg_service *service, const char *action,
 	return up ? 0 : -1;
 }
 
-int sg_service_start(const struct sg_service *service,
-                     struct sg_process *process, struct sg_error *error)
+int sg_service_start(struct sg_service *service, struct sg_process *process,
+                     struct sg_error *error)
 {
 	return bring_up(service, "start", process, error);
 }
 
-int sg_service_restart(const struct sg_service *service,
-                       struct sg_process *process, struct sg_error *error)
+int sg_service_restart(struct sg_service *service, struct sg_process *process,
+                       struct sg_error *error)
 {
 	return bring_up(service, "restart", process, error);
+}
+
+bool sg_service_adopt(const struct sg_service *service,
+                      const struct sg_process *former,
+                      struct sg_process *process)
+{
+	return await_process(service, former, process);
 }
 
 /* ---- its log ------------------------------------------------------------ */

@@ -59,10 +59,44 @@ bool sg_process_is_alive(const struct sg_process *process);
 bool sg_process_is_same(const struct sg_process *one,
                         const struct sg_process *other);
 
-/* The value of option `-letter` or `--name` on its command line, for the caller
- * to free; NULL when it has none. */
-char *sg_process_option(const struct sg_process *process, char letter,
-                        const char *name);
+/* Whether it lives, and its program has that name. */
+bool sg_process_is_named(const struct sg_process *process, const char *name);
+
+/* The process that started it; 0 when it is gone. */
+pid_t sg_process_parent(const struct sg_process *process);
+
+/* Whether it belongs to systemd's control group `group`, or one below it. */
+bool sg_process_is_in_group(const struct sg_process *process,
+                            const char *group);
+
+typedef bool sg_process_test(const struct sg_process *process,
+                             const void *context);
+
+/* The oldest process of that name in our PID namespace that may set the clock
+ * (CAP_SYS_TIME) and that `known`, unless NULL, does not know; pid 0 when
+ * none. */
+struct sg_process sg_process_find_clock(const char *name,
+                                        sg_process_test *known,
+                                        const void *context);
+
+/* Appends its command line, word by word. Error: options-unreadable, for one
+ * that is longer than 8 KiB. */
+int sg_process_arguments(const struct sg_process *process,
+                         struct sg_texts *arguments, struct sg_error *error);
+
+/* ---- ntpd_options.c ----------------------------------------------------- */
+
+/*
+ * Splits ntpd's options, as the variable of a start script's file has them,
+ * into words. Error: options-unreadable, for what a shell would change: `$`,
+ * quotes and the like. `place` names file and variable.
+ */
+int sg_ntpd_split_options(const char *place, const char *options,
+                          struct sg_texts *words, struct sg_error *error);
+
+/* The config that ntpd's options name, as ntpsec's and the classic ntpd read
+ * them (the last -c or --configfile counts); NULL when they name none. */
+const char *sg_ntpd_config(const struct sg_texts *words);
 
 /* ---- service.c ---------------------------------------------------------- */
 
@@ -72,6 +106,7 @@ struct sg_layout {
 	const char *config;           /* what ntpd reads by default */
 	const char *defaults;         /* shell assignments of the start script */
 	const char *options_variable; /* that holds ntpd's options there */
+	const char *pid_file;         /* of the init script */
 	const char *dhcp_copy;        /* read instead of the config; or NULL */
 	const char *ignore_dhcp;      /* the variable that forbids it; or NULL */
 	bool reads_ntp_d; /* reads the directory ntp.d after the config */
@@ -84,14 +119,34 @@ struct sg_service {
 	const struct sg_layout *layout;
 	bool systemd; /* else an init script */
 	bool enabled; /* started at boot */
+	/* The units that were active because of it, or with it, when it was first
+	 * stopped or restarted: systemd stops them too. */
+	struct sg_texts dependents;
 };
 
 /*
- * Finds the host's ntpd and what starts it. Errors, all of which say what to
- * do: chrony-found, timesyncd-found, ntpd-missing, ntpd-masked,
- * service-missing, service-unknown.
+ * Finds the host's ntpd and what starts it; the caller frees it. Errors, all of
+ * which say what to do: chrony-found, timesyncd-found, ntpd-missing,
+ * ntpd-masked, two-daemons, service-missing, service-unknown.
  */
 int sg_service_find(struct sg_service *service, struct sg_error *error);
+
+void sg_service_free(struct sg_service *service);
+
+/*
+ * The service's own process, pid 0 when it has none: systemd's MainPID, or the
+ * process of the init script's pid file if it is an ntpd. Never told by a name
+ * alone: another ntpd may run beside it.
+ */
+struct sg_process sg_service_process(const struct sg_service *service);
+
+/*
+ * Makes sure that no ntpd keeps this host's clock beside the service: one that
+ * was started by hand would be edited, or started, around. Error:
+ * daemon-not-ours, with its process id.
+ */
+int sg_service_refuse_others(const struct sg_service *service,
+                             struct sg_error *error);
 
 /* Whether policy-rc.d lets us do `action`; asked only without systemd, which
  * invoke-rc.d(8) would do. */
@@ -101,17 +156,34 @@ bool sg_service_may(const struct sg_service *service, const char *action);
 int sg_service_enable(const struct sg_service *service, struct sg_error *error);
 
 /* Stops ntpd; 0 when no process of it is left. Error: ntpd-not-stopped. */
-int sg_service_stop(const struct sg_service *service, struct sg_error *error);
+int sg_service_stop(struct sg_service *service, struct sg_error *error);
 
 /*
- * Starts, or restarts, ntpd; 0 when a new process of it is alive and stays so
- * for a second, whatever the exit status of the command was. Error: ntpd-died,
- * with the command's last words.
+ * Starts, or restarts, ntpd; 0 when a new process of the service is alive and
+ * stays so for a second, whatever the exit status of the command was. Error:
+ * ntpd-died, with the command's last words.
  */
-int sg_service_start(const struct sg_service *service,
-                     struct sg_process *process, struct sg_error *error);
-int sg_service_restart(const struct sg_service *service,
-                       struct sg_process *process, struct sg_error *error);
+int sg_service_start(struct sg_service *service, struct sg_process *process,
+                     struct sg_error *error);
+int sg_service_restart(struct sg_service *service, struct sg_process *process,
+                       struct sg_error *error);
+
+/*
+ * Waits for the process that somebody else's restart has put in the place of
+ * `former`: true when the service has another one within five seconds, which
+ * stays for one.
+ */
+bool sg_service_adopt(const struct sg_service *service,
+                      const struct sg_process *former,
+                      struct sg_process *process);
+
+/*
+ * Starts the units again that went down with the service, and appends their
+ * names to `started`. Warning: dependent-stopped, for one that does not come
+ * up.
+ */
+void sg_service_restore(const struct sg_service *service,
+                        struct sg_texts *started, struct sg_warnings *warnings);
 
 /* The last lines that ntpd logged, for the caller to free, or NULL. `log_file`
  * is what its config names, or NULL. */
