@@ -11,6 +11,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* For the commands that are asked of systemd, and for diff(1). */
+#define RELOAD_LIMIT (60 * SG_SECOND)
+#define DIFF_LIMIT (10 * SG_SECOND)
+
 volatile sig_atomic_t stop_signal = 0;
 
 static void note_signal(int signal)
@@ -57,15 +61,17 @@ static int remember(struct edit *edit)
 	return 0;
 }
 
-static int write_edit(struct edit *edit, const char *text, size_t size,
-                      struct report *report, struct sg_error *error)
+static int write_edit(struct edit *edit, struct report *report,
+                      struct sg_error *error)
 {
 	struct sg_error undo = {0};
 
+	if (edit->text == NULL)
+		return 0;
 	if (remember(edit) != 0)
 		return sg_fail_memory(error);
 	report_step(report, "replacing %s", edit->file.path);
-	if (sg_file_replace(&edit->file, text, size, error) == 0) {
+	if (sg_file_replace(&edit->file, edit->text, edit->size, error) == 0) {
 		edit->done = true;
 		report_action(report, "edited %s", edit->file.path);
 		return 0;
@@ -75,67 +81,175 @@ static int write_edit(struct edit *edit, const char *text, size_t size,
 	if (strcmp(error->code, "file-not-synced") == 0 &&
 	    sg_file_replace(&edit->file, edit->before, edit->before_size, &undo) !=
 	        0 &&
-	    strcmp(undo.code, "file-not-synced") != 0)
-		report->is_new = report->changed = true;
+	    strcmp(undo.code, "file-not-synced") != 0) {
+		report->state = CONFIG_NEW;
+		report->changed = true;
+	}
 	return -1;
 }
 
-static void undo_edit(struct edit *edit, struct report *report)
+/* Returns whether the file has its old text. */
+static bool undo_edit(struct edit *edit, struct report *report)
 {
 	struct sg_error error = {0};
 
 	if (!edit->done)
-		return;
+		return true;
 	if (!sg_file_is_unchanged(&edit->file)) {
 		sg_warn(&report->warnings, "config-changed",
 		        "%s was changed by somebody else meanwhile and was left as it "
 		        "is; look at it",
 		        edit->file.path);
-		return;
+		return false;
 	}
-	if (sg_file_replace(&edit->file, edit->before, edit->before_size, &error) ==
+	if (sg_file_replace(&edit->file, edit->before, edit->before_size, &error) !=
 	    0) {
-		edit->done = false;
-		report_action(report, "put %s back", edit->file.path);
-	} else {
 		sg_warn(&report->warnings, "not-put-back", "%s", error.text);
+		return false;
 	}
+	edit->done = false;
+	report_action(report, "put %s back", edit->file.path);
+	return true;
 }
 
-int change_write(struct change *change, const char *config, size_t config_size,
-                 const char *defaults, struct sg_error *error)
+/* Gives a file of our own this text, or removes it, and tells systemd. */
+static int set_own_file(struct change *change, const char *text,
+                        struct sg_error *error)
+{
+	static const char *const reload[] = {"systemctl", "daemon-reload", NULL};
+	const struct host *host = change->host;
+	struct own_file *file = &change->timer;
+	struct sg_command command = {0};
+	struct sg_error reason = {0};
+
+	int failed = text == NULL ? sg_file_remove(host->root, file->path, error)
+	                          : sg_file_store(host->root, file->path, 0644,
+	                                          text, strlen(text), error);
+	if (failed != 0 || host->root >= 0 || !host->service.systemd)
+		return failed;
+	if (sg_command_run(reload, RELOAD_LIMIT, NULL, &command, &reason) != 0)
+		sg_warn(&change->report->warnings, "units-not-reloaded",
+		        "systemd did not read %s: %.700s; run \"systemctl "
+		        "daemon-reload\"",
+		        file->path, reason.text);
+	sg_command_free(&command);
+	return 0;
+}
+
+static int write_own_file(struct change *change, struct sg_error *error)
+{
+	struct own_file *file = &change->timer;
+
+	if (!file->planned)
+		return 0;
+	if (set_own_file(change, file->after, error) != 0)
+		return -1;
+	file->done = true;
+	report_action(change->report, "%s %s",
+	              file->after == NULL    ? "removed"
+	              : file->before == NULL ? "made"
+	                                     : "edited",
+	              file->path);
+	return 0;
+}
+
+static void undo_own_file(struct change *change)
+{
+	struct own_file *file = &change->timer;
+	struct sg_error error = {0};
+
+	if (!file->done)
+		return;
+	if (set_own_file(change, file->before, &error) != 0) {
+		sg_warn(&change->report->warnings, "not-put-back", "%s", error.text);
+		return;
+	}
+	file->done = false;
+	report_action(change->report,
+	              file->before == NULL ? "removed %s" : "put %s back",
+	              file->path);
+}
+
+static bool is_changed(const struct change *change)
+{
+	return change->config.done || change->defaults.done || change->timer.done;
+}
+
+int change_write(struct change *change, struct sg_error *error)
 {
 	struct report *report = change->report;
-	bool linked = config != NULL && change->config.file.status.st_nlink > 1;
+	struct edit *config = &change->config;
+	bool linked = config->text != NULL && config->file.status.st_nlink > 1;
 
-	if (config != NULL &&
-	    (state_keep_original(change->host, &change->config.file, error) != 0 ||
+	/* The note comes first: should we be killed behind the rename, the next
+	 * run must know that ntpd has not read the file. */
+	if (config->text != NULL &&
+	    (state_keep_original(change->host, &config->file, error) != 0 ||
 	     state_note_unread(change->host, error) != 0))
 		return -1;
-	if (defaults != NULL && write_edit(&change->defaults, defaults,
-	                                   strlen(defaults), report, error) != 0)
-		return -1;
-	if (config != NULL &&
-	    write_edit(&change->config, config, config_size, report, error) != 0) {
+	if (write_edit(&change->defaults, report, error) != 0 ||
+	    write_own_file(change, error) != 0 ||
+	    write_edit(config, report, error) != 0) {
 		undo_edit(&change->defaults, report);
+		undo_own_file(change);
+		if (report->state == CONFIG_OLD)
+			state_drop_unread();
 		return -1;
 	}
 	if (linked)
 		sg_warn(
 			&report->warnings, "hard-link",
 			"%s had another name (a hard link), which still has the old text",
-			change->config.file.path);
-	report->changed = change->config.done || change->defaults.done;
-	report->is_new = true;
+			config->file.path);
+	report->changed = is_changed(change);
+	report->state = CONFIG_NEW;
 	return 0;
 }
 
 void change_undo_files(struct change *change)
 {
-	undo_edit(&change->config, change->report);
-	undo_edit(&change->defaults, change->report);
-	change->report->changed = change->config.done || change->defaults.done;
-	change->report->is_new = change->config.done;
+	struct report *report = change->report;
+
+	if (!undo_edit(&change->config, report))
+		report->state = sg_file_is_unchanged(&change->config.file)
+		                    ? CONFIG_NEW
+		                    : CONFIG_FOREIGN;
+	else
+		report->state = CONFIG_OLD;
+	undo_edit(&change->defaults, report);
+	undo_own_file(change);
+	report->changed = is_changed(change);
+}
+
+/* Whether the path leads to the bytes that `edit` has read or written. */
+static bool is_still_there(const struct host *host, const struct edit *edit)
+{
+	sg_auto_file struct sg_file now = SG_NO_FILE;
+	struct sg_error ignored = {0};
+
+	if (edit->file.path == NULL)
+		return true;
+	return sg_file_read(host->root, edit->file.path, SG_NTPCONF_MAX, &now,
+	                    &ignored) == 0 &&
+	       now.size == edit->file.size &&
+	       memcmp(now.bytes, edit->file.bytes, now.size) == 0;
+}
+
+int change_compare(struct change *change, struct sg_error *error)
+{
+	const struct edit *foreign =
+		!is_still_there(change->host, &change->config)     ? &change->config
+		: !is_still_there(change->host, &change->defaults) ? &change->defaults
+														   : NULL;
+
+	if (foreign == NULL)
+		return 0;
+	change->report->state = CONFIG_FOREIGN;
+	return sg_fail(error, "config-changed",
+	               "%s was changed or removed by somebody else meanwhile, and "
+	               "was left so; ntpd will lose the server at its next start, "
+	               "see who writes that file, and run skewgate again",
+	               foreign->file.path);
 }
 
 void change_free(struct change *change)
@@ -144,8 +258,12 @@ void change_free(struct change *change)
 	sg_file_close(&change->defaults.file);
 	free(change->config.before);
 	free(change->defaults.before);
+	free(change->timer.before);
+	free(change->timer.after);
 	free(change->override);
 }
+
+/* ---- their difference --------------------------------------------------- */
 
 /* Text that a program can open by its name, without a file. */
 static int text_descriptor(const char *text, size_t size)
@@ -158,32 +276,77 @@ static int text_descriptor(const char *text, size_t size)
 	return -1;
 }
 
-char *change_diff(const struct sg_file *file, const char *text, size_t size,
-                  struct sg_error *error)
+/* Writes what `diff -u` says between two texts; NULL stands for no file. */
+static int write_diff(FILE *out, const char *path, const char *before,
+                      size_t before_size, const char *after, size_t after_size,
+                      struct sg_error *error)
 {
-	sg_auto_close int old = text_descriptor(file->bytes, file->size);
-	sg_auto_close int new = text_descriptor(text, size);
+	sg_auto_close int old = text_descriptor(before, before_size);
+	sg_auto_close int new = text_descriptor(after, after_size);
 	sg_auto_free char *label = NULL;
 	char old_path[64];
 	char new_path[64];
 	struct sg_command command;
 	struct sg_error reason = {0};
 
-	if (old < 0 || new < 0 || asprintf(&label, "--label=%s", file->path) < 0) {
-		sg_fail_memory(error);
-		return NULL;
-	}
+	if (old < 0 || new < 0 || asprintf(&label, "--label=%s", path) < 0)
+		return sg_fail_memory(error);
 	/* The program inherits the descriptors, and finds them under its own self.
 	 */
 	snprintf(old_path, sizeof old_path, "/proc/self/fd/%d", old);
 	snprintf(new_path, sizeof new_path, "/proc/self/fd/%d", new);
-	const char *const arguments[] = {"diff", "--text", "-u",     label,
-	                                 label,  old_path, new_path, NULL};
-	sg_command_run(arguments, 10 * SG_SECOND, NULL, &command, &reason);
-	if (command.status == 0 || command.status == 1)
-		return command.output;
-	sg_fail(error, "internal", "the diff cannot be made: %.700s", reason.text);
+	const char *const arguments[] = {
+		"diff",
+		"--text",
+		"-u",
+		before != NULL ? label : "--label=/dev/null",
+		after != NULL ? label : "--label=/dev/null",
+		old_path,
+		new_path,
+		NULL,
+	};
+	sg_command_run(arguments, DIFF_LIMIT, NULL, &command, &reason);
+	bool made = command.status == 0 || command.status == 1;
+	if (made)
+		fputs(command.output, out);
 	sg_command_free(&command);
+	return made ? 0
+	            : sg_fail(error, "internal", "the diff cannot be made: %.700s",
+	                      reason.text);
+}
+
+static size_t length_of(const char *text)
+{
+	return text != NULL ? strlen(text) : 0;
+}
+
+char *change_diff(const struct change *change, struct sg_error *error)
+{
+	const struct edit *const edits[] = {&change->config, &change->defaults};
+	const struct own_file *timer = &change->timer;
+	char *text = NULL;
+	size_t size = 0;
+	int failed = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (out == NULL) {
+		sg_fail_memory(error);
+		return NULL;
+	}
+	for (size_t i = 0; i < sizeof edits / sizeof *edits && failed == 0; i++)
+		if (edits[i]->text != NULL)
+			failed = write_diff(out, edits[i]->file.path, edits[i]->file.bytes,
+			                    edits[i]->file.size, edits[i]->text,
+			                    edits[i]->size, error);
+	if (failed == 0 && timer->planned)
+		failed = write_diff(out, timer->path, timer->before,
+		                    length_of(timer->before), timer->after,
+		                    length_of(timer->after), error);
+	if (fclose(out) != 0 && failed == 0)
+		failed = sg_fail_memory(error);
+	if (failed == 0)
+		return text;
+	free(text);
 	return NULL;
 }
 
@@ -305,7 +468,7 @@ static const char *describe_rollback(struct change *change, bool changed)
 {
 	struct host *host = change->host;
 	struct sg_error error = {0};
-	bool left = change->config.done; /* somebody else has changed it since */
+	bool left = change->report->state == CONFIG_FOREIGN;
 
 	if (!change->was_running)
 		return changed ? "the old config was put back; ntpd did not run before "
@@ -334,7 +497,7 @@ static const char *describe_rollback(struct change *change, bool changed)
 int change_roll_back(struct change *change, const struct sg_error *reason)
 {
 	struct report *report = change->report;
-	bool changed = change->config.done || change->defaults.done;
+	bool changed = is_changed(change);
 	char text[SG_TEXT_SIZE];
 
 	snprintf(text, sizeof text, "%.400s", reason->text);
@@ -345,6 +508,7 @@ int change_roll_back(struct change *change, const struct sg_error *reason)
 	/* What was measured and proved was another process. */
 	report->after_known = false;
 	report->synchronised = UNKNOWN;
+	report->why = NULL;
 	sg_fail(&report->error, "ntpd-died", "%s: %.900s", outcome, text);
 	return EXIT_ROLLED_BACK;
 }

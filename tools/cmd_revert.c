@@ -15,6 +15,7 @@ struct revert {
 	struct sg_ntpconf_plan plan;
 	char *defaults; /* the new text of /etc/default, or NULL */
 	bool overridden;
+	struct sg_error failure; /* of the first part that cannot be undone */
 	struct change change;
 };
 
@@ -33,6 +34,7 @@ static int parse_options(struct revert *revert, int argc, char **argv)
 	bool bad = false;
 
 	optind = 1;
+	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
@@ -62,72 +64,174 @@ static int parse_options(struct revert *revert, int argc, char **argv)
 	return bad || optind < argc ? -1 : 0;
 }
 
+/* A part that cannot be undone: said, and the rest goes on. */
+static void give_up(struct revert *revert, const struct sg_error *reason)
+{
+	if (revert->failure.code[0] == '\0')
+		revert->failure = *reason;
+	(void)sg_warn(&revert->report.warnings, reason->code, "%s", reason->text);
+}
+
+/* When nobody knows any more what the variable was, that it is set is at least
+ * said. */
+static void look_for_override(struct revert *revert)
+{
+	const struct sg_layout *layout = revert->host.service.layout;
+	sg_auto_file struct sg_file file = SG_NO_FILE;
+	sg_auto_free char *now = NULL;
+	struct sg_error ignored = {0};
+
+	if (layout == NULL || layout->ignore_dhcp == NULL ||
+	    sg_file_read(revert->host.root, layout->defaults, SG_NTPCONF_MAX, &file,
+	                 &ignored) != 0 ||
+	    sg_defaults_get(layout->defaults, file.bytes, layout->ignore_dhcp, &now,
+	                    &ignored) != 0)
+		return;
+	if (now != NULL && strcmp(now, "yes") == 0)
+		(void)sg_warn(&revert->report.warnings, "override-left",
+		              "%s has %s=yes, and nothing tells whether skewgate set "
+		              "it; remove it, if ntpd shall use DHCP's servers again",
+		              layout->defaults, layout->ignore_dhcp);
+}
+
 /* Plans the undoing of --override-dhcp; a value that somebody else has set
- * since is kept. */
+ * since is kept. Another config than the host's has no part in that. */
 static int plan_override(struct revert *revert, struct sg_error *error)
 {
-	struct sg_file *file = &revert->change.defaults.file;
+	struct edit *edit = &revert->change.defaults;
 	sg_auto_free char *path = NULL;
 	sg_auto_free char *variable = NULL;
 	sg_auto_free char *before = NULL;
 	sg_auto_free char *now = NULL;
 
+	if (!revert->host.is_live)
+		return 0;
 	if (state_read_override(&revert->host, &revert->overridden, &path,
 	                        &variable, &before, error) != 0)
 		return -1;
-	if (!revert->overridden)
+	if (!revert->overridden) {
+		look_for_override(revert);
 		return 0;
-	if (sg_file_read(revert->host.root, path, SG_NTPCONF_MAX, file, error) !=
-	        0 ||
-	    sg_defaults_get(path, file->bytes, variable, &now, error) != 0)
+	}
+	if (sg_file_read(revert->host.root, path, SG_NTPCONF_MAX, &edit->file,
+	                 error) != 0 ||
+	    sg_defaults_get(path, edit->file.bytes, variable, &now, error) != 0)
 		return -1;
 	if (now == NULL || strcmp(now, "yes") != 0)
 		return 0;
-	return sg_defaults_set(path, file->bytes, variable, before,
-	                       &revert->defaults, &revert->change.override, error);
+	if (sg_defaults_set(path, edit->file.bytes, variable, before,
+	                    &revert->defaults, &revert->change.override,
+	                    error) != 0)
+		return -1;
+	edit->text = revert->defaults;
+	edit->size = strlen(revert->defaults);
+	return 0;
 }
 
-static int make_plan(struct revert *revert, struct sg_error *error)
+static int plan_config(struct revert *revert, struct sg_error *error)
 {
-	struct sg_file *file = &revert->change.config.file;
+	struct edit *edit = &revert->change.config;
 
 	if (sg_file_read(revert->host.root, revert->host.config, SG_NTPCONF_MAX,
-	                 file, error) != 0 ||
-	    sg_ntpconf_plan_revert(file->path, file->bytes, file->size,
-	                           &revert->plan, error) != 0)
+	                 &edit->file, error) != 0 ||
+	    sg_ntpconf_plan_revert(edit->file.path, edit->file.bytes,
+	                           edit->file.size, &revert->plan, error) != 0)
 		return -1;
 	revert->report.disabled = revert->plan.disabled;
 	revert->plan.disabled = (struct sg_texts){0};
-	revert->report.is_new = !revert->plan.changed;
-	return plan_override(revert, error);
+	if (revert->plan.changed) {
+		edit->text = revert->plan.text;
+		edit->size = revert->plan.size;
+	}
+	return 0;
+}
+
+/* Plans each part, whatever becomes of the others. */
+static void make_plan(struct revert *revert)
+{
+	struct own_file *timer = &revert->change.timer;
+	struct sg_error error = {0};
+
+	if (plan_config(revert, &error) != 0)
+		give_up(revert, &error);
+	if (plan_override(revert, &error) != 0) {
+		give_up(revert, &error);
+		revert->overridden = false; /* is kept for the next try */
+	}
+	if (timer_plan(&revert->host, NULL, 0, timer, &revert->report, &error) != 0)
+		give_up(revert, &error);
+	revert->report.state = revert->plan.changed ? CONFIG_OLD : CONFIG_NEW;
+}
+
+/* A running ntpd that keeps no source says that it is right, for ever. */
+static void warn_without_source(struct revert *revert)
+{
+	const struct sg_file *file = &revert->change.config.file;
+	struct sg_ntpconf_sources sources = {0};
+	struct included included = {0};
+	struct sg_error ignored = {0};
+
+	bool known =
+		host_read_included(&revert->host, file, &included, &ignored) == 0 &&
+		sg_ntpconf_list_sources(file->path, file->bytes, file->size, &sources,
+	                            &ignored) == 0;
+	for (size_t i = 0; i < included.count && known; i++)
+		known = sg_ntpconf_list_sources(
+					included.items[i].path, included.items[i].text,
+					strlen(included.items[i].text), &sources, &ignored) == 0;
+	if (known && sources.count == 0)
+		(void)sg_warn(&revert->report.warnings, "no-source-left",
+		              "%s names no time server any more, so that nothing keeps "
+		              "this host's clock; add one, or run skewgate setup",
+		              file->path);
+	included_free(&included);
+	sg_ntpconf_sources_free(&sources);
+}
+
+static int restart(struct revert *revert)
+{
+	struct sg_error error = {0};
+
+	if (revert->no_restart || !revert->change.was_running)
+		return EXIT_DONE;
+	warn_without_source(revert);
+	if (!sg_service_may(&revert->host.service, "restart"))
+		change_warn_not_restarted(&revert->change);
+	else if (change_restart(&revert->change, &error) != 0)
+		return change_roll_back(&revert->change, &error);
+	return EXIT_DONE;
 }
 
 static int carry_out(struct revert *revert)
 {
 	struct report *report = &revert->report;
-	bool changed = revert->plan.changed || revert->defaults != NULL;
+	bool for_ntpd = revert->plan.changed || revert->defaults != NULL;
+	bool any = for_ntpd || revert->change.timer.planned || revert->overridden;
 	struct sg_error error = {0};
+	int code = EXIT_DONE;
 
-	if (!changed && !revert->overridden) {
+	if (!any && revert->failure.code[0] != '\0')
+		return report_fail(report, EXIT_CONFIG, &revert->failure);
+	if (!any) {
 		snprintf(report->summary, sizeof report->summary,
 		         "nothing to undo: %s has no block of skewgate",
 		         report->config);
 		return EXIT_DONE;
 	}
-	if (change_write(&revert->change,
-	                 revert->plan.changed ? revert->plan.text : NULL,
-	                 revert->plan.size, revert->defaults, &error) != 0)
-		return report_fail(&revert->report, EXIT_CONFIG, &error);
-	if (changed && !revert->no_restart && revert->change.was_running) {
-		if (!sg_service_may(&revert->host.service, "restart"))
-			change_warn_not_restarted(&revert->change);
-		else if (change_restart(&revert->change, &error) != 0)
-			return change_roll_back(&revert->change, &error);
-	}
+	if (change_write(&revert->change, &error) != 0)
+		return report_fail(report, EXIT_CONFIG, &error);
+	if (for_ntpd)
+		code = restart(revert);
+	if (code != EXIT_DONE)
+		return code;
 	if (revert->overridden && state_drop_override(&revert->host, &error) != 0)
 		sg_warn(&report->warnings, error.code, "%s", error.text);
 	snprintf(report->summary, sizeof report->summary,
-	         "done: what skewgate setup did to %s is undone", report->config);
+	         revert->failure.code[0] == '\0'
+	             ? "done: what skewgate setup did to %s is undone"
+	             : "done, except for what the warnings name: what skewgate "
+	               "setup did to %s is undone",
+	         report->config);
 	return EXIT_DONE;
 }
 
@@ -142,8 +246,7 @@ static int run(struct revert *revert)
 	/* What does not run now is not started, nor enabled, by an undoing. */
 	revert->change.was_running = revert->host.ntpd.pid != 0;
 	revert->host.service.enabled = true;
-	if (make_plan(revert, &error) != 0)
-		return report_fail(&revert->report, EXIT_CONFIG, &error);
+	make_plan(revert);
 	return carry_out(revert);
 }
 

@@ -7,6 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Most that a server may be off from a clock that other sources keep: a leap
+ * second is smeared over a day, which is half a second at most. */
+#define MOST_CONTRADICTION SG_SECOND
+
 /* One run, from options to report. */
 struct setup {
 	struct setup_options options;
@@ -14,6 +18,7 @@ struct setup {
 	struct host host;
 	struct sg_ntpconf_plan plan;
 	char *defaults; /* the new text of /etc/default, or NULL */
+	bool stepped;   /* the clock was stepped, or need not be */
 	struct change change;
 	struct proof proof;
 };
@@ -31,11 +36,13 @@ static int judge_dhcp(struct setup *setup, struct sg_error *error)
 	sg_auto_file struct sg_file copy = SG_NO_FILE;
 	bool listed = true;
 
-	if (options->override_dhcp && (host->service.layout == NULL ||
-	                               host->service.layout->ignore_dhcp == NULL))
+	if (options->override_dhcp &&
+	    (!host->is_live || host->service.layout == NULL ||
+	     host->service.layout->ignore_dhcp == NULL))
 		return sg_fail(error, "no-dhcp-switch",
-		               "--override-dhcp works with ntpsec's own files only; "
-		               "set the VPC's DHCP option ntp-servers to %s instead",
+		               "--override-dhcp works with ntpsec's own files only, "
+		               "and not with a --config that ntpd does not read; set "
+		               "the VPC's DHCP option ntp-servers to %s instead",
 		               options->servers[0]);
 	if (options->override_dhcp || host->dhcp_copy == NULL ||
 	    host->service.layout == NULL)
@@ -80,21 +87,49 @@ static int plan_override(struct setup *setup, struct sg_error *error)
 		return -1;
 	if (value != NULL && strcmp(value, "yes") == 0)
 		return 0;
-	return sg_defaults_set(layout->defaults, edit->file.bytes,
-	                       layout->ignore_dhcp, "yes", &setup->defaults,
-	                       &setup->change.override, error);
+	if (sg_defaults_set(layout->defaults, edit->file.bytes, layout->ignore_dhcp,
+	                    "yes", &setup->defaults, &setup->change.override,
+	                    error) != 0)
+		return -1;
+	edit->text = setup->defaults;
+	edit->size = strlen(setup->defaults);
+	return 0;
 }
 
-static int make_plan(struct setup *setup, struct sg_error *error)
+/*
+ * Without --server: the one of Amazon's two addresses that the config has
+ * already, else the one that this host has a way to. Nothing is sent for that.
+ */
+static void choose_server(struct setup *setup)
+{
+	static const char *const endpoints[] = {SG_AMAZON_IPV4, SG_AMAZON_IPV6};
+	struct setup_options *options = &setup->options;
+	const struct sg_file *file = &setup->change.config.file;
+
+	if (options->server_count > 0)
+		return;
+	options->server_count = 1;
+	for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) {
+		options->servers[0] = endpoints[i];
+		/* Reading the text costs more than looking for a part of it. */
+		if (strstr(file->bytes, i == 0 ? "169.254." : "ec2:") != NULL &&
+		    sg_ntpconf_lists_server(file->path, file->bytes, file->size,
+		                            endpoints[i]))
+			return;
+	}
+	bool six = setup->host.root < 0 && !sg_sntp_has_route(SG_AMAZON_IPV4) &&
+	           sg_sntp_has_route(SG_AMAZON_IPV6);
+	options->servers[0] = endpoints[six ? 1 : 0];
+	report_step(&setup->report, "the server is %s", options->servers[0]);
+}
+
+static int plan_config(struct setup *setup, struct sg_ntpconf_plan *plan,
+                       struct sg_error *error)
 {
 	const struct setup_options *options = &setup->options;
-	struct sg_file *file = &setup->change.config.file;
+	const struct sg_file *file = &setup->change.config.file;
 	struct included included = {0};
 
-	if (judge_dhcp(setup, error) != 0 ||
-	    sg_file_read(setup->host.root, setup->host.config, SG_NTPCONF_MAX, file,
-	                 error) != 0)
-		return -1;
 	int failed = host_read_included(&setup->host, file, &included, error);
 	if (failed == 0) {
 		const struct sg_ntpconf_request request = {
@@ -107,80 +142,93 @@ static int make_plan(struct setup *setup, struct sg_error *error)
 		};
 
 		failed = sg_ntpconf_plan(file->path, file->bytes, file->size, &request,
-		                         &setup->plan, error);
+		                         plan, error);
 	}
 	included_free(&included);
-	if (failed != 0 || plan_override(setup, error) != 0)
+	return failed;
+}
+
+/* Moves warnings into the report. */
+static int tell(struct report *report, const struct sg_warnings *warnings,
+                struct sg_error *error)
+{
+	for (size_t i = 0; i < warnings->count; i++)
+		if (sg_warn(&report->warnings, warnings->items[i].code, "%s",
+		            warnings->items[i].text) != 0)
+			return sg_fail_memory(error);
+	return 0;
+}
+
+static int make_plan(struct setup *setup, struct sg_error *error)
+{
+	const struct setup_options *options = &setup->options;
+	struct report *report = &setup->report;
+
+	if (sg_file_read(setup->host.root, setup->host.config, SG_NTPCONF_MAX,
+	                 &setup->change.config.file, error) != 0)
+		return -1;
+	choose_server(setup);
+	setup->proof.servers = options->servers;
+	setup->proof.server_count = options->server_count;
+	if (judge_dhcp(setup, error) != 0 ||
+	    plan_config(setup, &setup->plan, error) != 0 ||
+	    plan_override(setup, error) != 0 ||
+	    timer_plan(&setup->host, options->servers, options->server_count,
+	               &setup->change.timer, report, error) != 0)
 		return -1;
 
+	if (setup->plan.changed) {
+		setup->change.config.text = setup->plan.text;
+		setup->change.config.size = setup->plan.size;
+	}
 	/* What was planned belongs to the report from here on. */
-	struct report *report = &setup->report;
 	report->block = setup->plan.block;
 	report->disabled = setup->plan.disabled;
 	setup->plan.block = NULL;
 	setup->plan.disabled = (struct sg_texts){0};
-	for (size_t i = 0; i < setup->plan.warnings.count; i++)
-		if (sg_warn(&report->warnings, setup->plan.warnings.items[i].code, "%s",
-		            setup->plan.warnings.items[i].text) != 0)
-			return sg_fail_memory(error);
-	report->is_new = !setup->plan.changed;
-	return 0;
+	report->state = setup->plan.changed ? CONFIG_OLD : CONFIG_NEW;
+	return tell(report, &setup->plan.warnings, error);
 }
 
-static bool is_changed(const struct setup *setup)
+/* Whether a file changes that ntpd reads at its start. */
+static bool concerns_ntpd(const struct setup *setup)
 {
 	return setup->plan.changed || setup->defaults != NULL;
-}
-
-/* Adds a file's diff to the report's. */
-static int add_diff(struct report *report, const struct sg_file *file,
-                    const char *text, size_t size, struct sg_error *error)
-{
-	char *diff = change_diff(file, text, size, error);
-	char *both = NULL;
-
-	if (diff == NULL || report->diff == NULL) {
-		report->diff = diff;
-		return diff != NULL ? 0 : -1;
-	}
-	int length = asprintf(&both, "%s%s", report->diff, diff);
-	free(diff);
-	if (length < 0)
-		return sg_fail_memory(error);
-	free(report->diff);
-	report->diff = both;
-	return 0;
 }
 
 static int dry_run(struct setup *setup)
 {
 	const struct setup_options *options = &setup->options;
 	struct report *report = &setup->report;
-	const struct sg_file *file = &setup->change.config.file;
-	const char *name = setup->host.service.layout != NULL
-	                       ? setup->host.service.layout->service
-	                       : "ntpd";
+	const struct host *host = &setup->host;
+	const struct change *change = &setup->change;
+	const char *name =
+		host->service.layout != NULL ? host->service.layout->service : "ntpd";
 	struct sg_error error = {0};
 
-	if (add_diff(report, file, setup->plan.text, setup->plan.size, &error) !=
-	        0 ||
-	    (setup->defaults != NULL &&
-	     add_diff(report, &setup->change.defaults.file, setup->defaults,
-	              strlen(setup->defaults), &error) != 0))
-		return report_fail(&setup->report, EXIT_INTERNAL, &error);
+	report->diff = change_diff(change, &error);
+	if (report->diff == NULL)
+		return report_fail(report, EXIT_INTERNAL, &error);
 	if (!options->no_preflight)
 		report_action(report, "ask %s for the time", options->servers[0]);
 	if (setup->defaults != NULL)
 		report_action(report, "set IGNORE_DHCP=yes in %s",
-		              setup->change.defaults.file.path);
+		              change->defaults.file.path);
+	if (change->timer.planned)
+		report_action(report, "%s %s",
+		              change->timer.after != NULL ? "write" : "remove",
+		              change->timer.path);
 	if (setup->plan.changed)
-		report_action(report, "edit %s", file->path);
+		report_action(report, "edit %s", change->config.file.path);
 	if (!options->no_restart && options->step != SG_STEP_OFF)
 		report_action(report,
 		              "stop %s, step the clock, start %s, unless the host is "
 		              "synchronised",
 		              name, name);
-	else if (!options->no_restart && is_changed(setup))
+	else if (!options->no_restart && host->ntpd.pid == 0)
+		report_action(report, "start %s", name);
+	else if (!options->no_restart &&
+	         (concerns_ntpd(setup) || state_is_unread(host)))
 		report_action(report, "restart %s", name);
 	if (!options->no_restart && options->wait > 0)
 		report_action(report, "wait up to %ld s until %s follows %s",
@@ -196,50 +244,98 @@ static int dry_run(struct setup *setup)
 static void summarise(struct setup *setup)
 {
 	struct report *report = &setup->report;
+	const struct proof *proof = &setup->proof;
 	char before[64] = "";
 
 	if (report->before_known)
 		snprintf(before, sizeof before, ", was %+.6f s",
 		         (double)report->offset_before / 1e6);
 	snprintf(report->summary, sizeof report->summary,
-	         "%s: this host follows %s (off by %+.6f s%s) after %.1f s",
+	         "%s: this host follows %s%s (off by %+.6f s%s) after %.1f s",
 	         report->actions.count > 0 ? "done" : "nothing to do",
-	         setup->options.servers[0], (double)report->offset_after / 1e6,
-	         before, (double)(sg_time_elapsed() - report->started) / 1e6);
+	         proof->by_clock ? "the reference clock " : "", proof->followed,
+	         (double)report->offset_after / 1e6, before,
+	         (double)(sg_time_elapsed() - report->started) / 1e6);
+}
+
+/*
+ * Waits until ntpd follows. Somebody else's restart of it is none of our
+ * failures: DHCP's hooks, needrestart and cloud-init do that at boot.
+ */
+static enum answer await_proof(struct setup *setup, struct sg_error *error)
+{
+	struct host *host = &setup->host;
+	sg_usec end = sg_time_elapsed() + setup->options.wait * SG_SECOND;
+	enum answer found = UNKNOWN;
+
+	for (;;) {
+		sg_usec left = end - sg_time_elapsed();
+		struct sg_process other = {0};
+
+		if (setup->options.wait > 0)
+			found = proof_await(&setup->proof, &host->ntpd, left > 0 ? left : 0,
+			                    &setup->report, error);
+		if (sg_process_is_alive(&host->ntpd) || stop_signal != 0 ||
+		    !sg_service_adopt(&host->service, &host->ntpd, &other))
+			return found;
+		host->ntpd = other;
+		report_action(&setup->report, "restarted by others");
+	}
+}
+
+/* Names the lines that can keep ntpd from following, as they stand now. */
+static void tell_hindrances(struct setup *setup)
+{
+	struct sg_ntpconf_plan plan = {0};
+	struct sg_error ignored = {0};
+
+	if (plan_config(setup, &plan, &ignored) == 0)
+		(void)tell(&setup->report, &plan.hindrances, &ignored);
+	sg_ntpconf_plan_free(&plan);
+}
+
+static int fail_proof(struct setup *setup, const struct sg_error *reason)
+{
+	struct report *report = &setup->report;
+	struct sg_error error = *reason;
+
+	tell_hindrances(setup);
+	if (setup->stepped)
+		return report_fail(report, EXIT_NOT_SYNCHRONISED, &error);
+	sg_fail(&error, "step-failed",
+	        "the step of the clock failed, and this host is not synchronised; "
+	        "see the warning, and whether it may set its clock");
+	return report_fail(report, EXIT_STEP_FAILED, &error);
 }
 
 /* Waits for the proof, and judges what came of it. */
-static int prove(struct setup *setup, bool stepped)
+static int prove(struct setup *setup)
 {
 	struct report *report = &setup->report;
 	struct host *host = &setup->host;
 	struct sg_error error = {0};
 
-	if (setup->options.wait == 0) {
-		snprintf(report->summary, sizeof report->summary,
-		         "done: %s runs; whether it is synchronised was not judged",
-		         host->service.layout->service);
-	} else {
-		report->synchronised =
-			proof_await(&setup->proof, &host->ntpd,
-		                setup->options.wait * SG_SECOND, report, &error);
-	}
+	report->synchronised = await_proof(setup, &error);
+	if (stop_signal != 0)
+		return EXIT_INTERNAL;
 	if (!sg_process_is_alive(&host->ntpd)) {
 		sg_fail(&error, "ntpd-died", "ntpd died after it had come up");
 		return change_roll_back(&setup->change, &error);
 	}
-	if (report->synchronised == NO) {
-		if (!stepped)
-			sg_fail(&error, "step-failed",
-			        "the step of the clock failed, and this host is not "
-			        "synchronised; see the warning, and whether it may set its "
-			        "clock");
-		return report_fail(&setup->report,
-		                   stepped ? EXIT_NOT_SYNCHRONISED : EXIT_STEP_FAILED,
-		                   &error);
-	}
-	if (report->synchronised == YES)
+	if (report->synchronised == NO)
+		return fail_proof(setup, &error);
+	if (report->synchronised == YES) {
 		summarise(setup);
+	} else if (!setup->stepped) {
+		sg_fail(&error, "step-failed",
+		        "the step of the clock failed; see the warning, and whether "
+		        "this host may set its clock");
+		return report_fail(report, EXIT_STEP_FAILED, &error);
+	} else {
+		snprintf(report->summary, sizeof report->summary,
+		         "done: %s runs; whether it is synchronised was not judged",
+		         host->service.layout->service);
+	}
 	return EXIT_DONE;
 }
 
@@ -251,19 +347,22 @@ enum need { NEED_NOTHING, NEED_WAIT, NEED_RESTART, NEED_STEP };
 
 static enum need judge_live(struct setup *setup)
 {
+	const struct report *report = &setup->report;
 	struct host *host = &setup->host;
-	bool step = setup->options.step != SG_STEP_OFF;
-	bool stale = is_changed(setup) || state_is_unread(host);
+	/* A clock that is right is not stepped. */
+	bool step = setup->options.step != SG_STEP_OFF &&
+	            (!report->before_known ||
+	             llabs(report->offset_before) > SG_SYNCHRONISED_OFFSET);
+	bool stale = concerns_ntpd(setup) || state_is_unread(host);
 	struct sg_error error = {0};
 
 	if (host->ntpd.pid == 0)
 		return step ? NEED_STEP : NEED_RESTART;
 	if (stale && !step)
 		return NEED_RESTART;
-	/* A host that is synchronised is not stepped. */
 	if (proof_test(&setup->proof, &host->ntpd, &setup->report, &error) == YES)
 		return stale ? NEED_RESTART : NEED_NOTHING;
-	report_step(&setup->report, "not synchronised yet: %s", error.text);
+	report_step(report, "not synchronised yet: %s", error.text);
 	if (step)
 		return NEED_STEP;
 	/* Without ntpq nobody can tell; a restart would not help that. */
@@ -288,9 +387,7 @@ static int write_files(struct setup *setup, struct sg_error *error)
 	    state_keep_override(&setup->host, layout->defaults, layout->ignore_dhcp,
 	                        setup->change.override, error) != 0)
 		return -1;
-	return change_write(&setup->change,
-	                    setup->plan.changed ? setup->plan.text : NULL,
-	                    setup->plan.size, setup->defaults, error);
+	return change_write(&setup->change, error);
 }
 
 static bool may_restart(const struct setup *setup)
@@ -319,15 +416,91 @@ static int end_without_restart(struct setup *setup)
 	return EXIT_DONE;
 }
 
+/* The sources that ntpd follows, and the server: one of them is wrong, and who
+ * would follow the server might follow the wrong one. */
+static int judge_followed(struct setup *setup, struct sg_error *error)
+{
+	const struct report *report = &setup->report;
+	char other[INET6_ADDRSTRLEN];
+
+	if (setup->options.exclusive || !report->before_known ||
+	    llabs(report->offset_before) <= MOST_CONTRADICTION ||
+	    !setup->host.is_live || setup->host.ntpd.pid == 0 ||
+	    !proof_follows_other(&setup->proof, other))
+		return 0;
+	return sg_fail(error, "servers-disagree",
+	               "ntpd is synchronised to %s, and %s says that this host is "
+	               "off by %+.3f s: one of the two is wrong, and nothing was "
+	               "changed; find out which, or follow %s alone with "
+	               "--exclusive",
+	               other, proof_address(&setup->proof),
+	               (double)report->offset_before / 1e6,
+	               setup->options.servers[0]);
+}
+
+/* Asks the servers, where something depends on their answer. */
+static int preflight(struct setup *setup, struct sg_error *error)
+{
+	const struct setup_options *options = &setup->options;
+	struct sg_error silent = {0};
+
+	if (!options->no_preflight) {
+		if (proof_preflight(&setup->proof, &setup->report, error) != 0)
+			return -1;
+	} else if (options->step != SG_STEP_OFF) {
+		/* Without an answer there will be no step, which is told then. */
+		(void)proof_preflight(&setup->proof, &setup->report, &silent);
+	}
+	return judge_followed(setup, error);
+}
+
+/* Gives ntpd what it needs. 0, or -1: ntpd-died. */
+static int apply(struct setup *setup, enum need need, struct sg_error *error)
+{
+	struct change *change = &setup->change;
+	struct sg_error reason = {0};
+
+	setup->stepped = true;
+	if (need == NEED_STEP && proof_may_step(&setup->proof, &reason) != 0) {
+		setup->stepped = false;
+		sg_warn(&setup->report.warnings, "step-failed", "%s", reason.text);
+		need = NEED_RESTART;
+	}
+	if (need == NEED_STEP)
+		return change_step(change, &setup->proof, setup->options.step,
+		                   &setup->stepped, error);
+	if (need == NEED_RESTART)
+		return change_restart(change, error);
+	change_enable(change);
+	return 0;
+}
+
+/* What was good a moment ago: whether it still is, and what there is to say. */
+static int finish(struct setup *setup, int code)
+{
+	struct report *report = &setup->report;
+	struct sg_error error = {0};
+
+	if (code != EXIT_ROLLED_BACK &&
+	    change_compare(&setup->change, &error) != 0 && code == EXIT_DONE)
+		return report_fail(report, EXIT_CONFIG, &error);
+	if (report->synchronised == YES && setup->proof.pending)
+		sg_warn(&report->warnings, "leap-pending",
+		        "ntpd says leap 11 for five minutes more, since it has stepped "
+		        "the clock and measures its frequency; nothing is wrong with "
+		        "that");
+	if (code == EXIT_DONE)
+		proof_record(&setup->proof, report);
+	return code;
+}
+
 /* From the plan to the proof. */
 static int carry_out(struct setup *setup)
 {
+	struct change *change = &setup->change;
 	struct sg_error error = {0};
-	bool stepped = true;
-	int failed = 0;
 
-	if (!setup->options.no_preflight &&
-	    proof_preflight(&setup->proof, &setup->report, &error) != 0)
+	if (preflight(setup, &error) != 0)
 		return stop_signal != 0
 		           ? interrupted(setup)
 		           : report_fail(&setup->report, EXIT_NO_ANSWER, &error);
@@ -336,28 +509,20 @@ static int carry_out(struct setup *setup)
 
 	if (stop_signal != 0)
 		return interrupted(setup);
-	if (is_changed(setup) && write_files(setup, &error) != 0)
+	if (write_files(setup, &error) != 0)
 		return report_fail(&setup->report, EXIT_CONFIG, &error);
 	if (stop_signal != 0) {
-		change_undo_files(&setup->change);
+		change_undo_files(change);
 		return interrupted(setup);
 	}
 	if (!restart)
-		return end_without_restart(setup);
-
-	if (need == NEED_STEP)
-		failed = change_step(&setup->change, &setup->proof, setup->options.step,
-		                     &stepped, &error);
-	else if (need == NEED_RESTART)
-		failed = change_restart(&setup->change, &error);
-	else
-		change_enable(&setup->change);
-	if (failed != 0) {
-		int code = change_roll_back(&setup->change, &error);
+		return finish(setup, end_without_restart(setup));
+	if (apply(setup, need, &error) != 0) {
+		int code = change_roll_back(change, &error);
 
 		return stop_signal != 0 ? interrupted(setup) : code;
 	}
-	int code = need == NEED_NOTHING ? EXIT_DONE : prove(setup, stepped);
+	int code = need == NEED_NOTHING ? EXIT_DONE : prove(setup);
 	if (stop_signal != 0)
 		return interrupted(setup);
 	if (need == NEED_NOTHING) {
@@ -365,9 +530,7 @@ static int carry_out(struct setup *setup)
 		setup->report.synchronised = setup->options.wait > 0 ? YES : UNKNOWN;
 		summarise(setup);
 	}
-	if (code == EXIT_DONE)
-		proof_record(&setup->proof, &setup->report);
-	return code;
+	return finish(setup, code);
 }
 
 static int run(struct setup *setup)
@@ -403,14 +566,13 @@ int cmd_setup(int argc, char **argv)
 	                        &error) != 0)
 		return report_usage(&setup.report, "%s", error.text);
 	setup.report.dry_run = setup.options.dry_run;
-	setup.proof.servers = setup.options.servers;
-	setup.proof.server_count = setup.options.server_count;
 	catch_signals();
 
 	int code = run(&setup);
 
 	sg_ntpconf_plan_free(&setup.plan);
 	change_free(&setup.change);
+	proof_free(&setup.proof);
 	host_close(&setup.host);
 	free(setup.defaults);
 	code = report_end(&setup.report, code);

@@ -26,13 +26,15 @@ struct status {
 	struct report report; /* its warnings, daemon and config are told */
 	struct host host;
 	struct sg_ntpconf_sources sources;
-	const char *server; /* that was asked, or NULL */
+	const char *servers[SG_MAX_SERVERS + 1]; /* ours, and the followed one */
+	size_t server_count;
 	struct sg_sntp_answer answers[SG_MAX_ADDRESSES];
 	const struct sg_sntp_answer *measured; /* NULL: nothing usable */
 	bool asked_ntpd;
 	struct sg_ntpq ntpq;
 	struct sg_clock clock; /* the kernel's word */
-	bool daemon_gone;      /* an ntpd is installed, and does not run */
+	bool has_ntpd;
+	bool daemon_gone; /* an ntpd is installed, and does not run */
 	bool healthy;
 };
 
@@ -51,33 +53,46 @@ static void list_included(struct status *status,
 			strlen(included->items[i].text), &status->sources, error);
 }
 
-/* The server that this host is meant to follow: skewgate's own, Amazon's, or
- * the one that ntpd has chosen. */
-static const char *choose_server(const struct status *status)
+static void add_server(struct status *status, const char *name)
+{
+	const size_t room = sizeof status->servers / sizeof *status->servers;
+
+	for (size_t i = 0; i < status->server_count; i++)
+		if (sg_ntpconf_same_server(status->servers[i], name))
+			return;
+	if (status->server_count < room)
+		status->servers[status->server_count++] = name;
+}
+
+/* The servers that this host is meant to follow: skewgate's own, or Amazon's.
+ */
+static void choose_ours(struct status *status)
 {
 	const struct sg_ntpconf_sources *sources = &status->sources;
 
 	for (size_t i = 0; i < sources->count; i++)
 		if (sources->items[i].managed)
-			return sources->items[i].name;
+			add_server(status, sources->items[i].name);
 	for (size_t i = 0; i < sources->count; i++)
 		if (sg_ntpconf_same_server(sources->items[i].name, SG_AMAZON_IPV4) ||
 		    sg_ntpconf_same_server(sources->items[i].name, SG_AMAZON_IPV6))
-			return sources->items[i].name;
-	if (status->ntpq.selected[0] != '\0')
-		return status->ntpq.selected;
-	return sources->count > 0 ? sources->items[0].name : NULL;
+			add_server(status, sources->items[i].name);
 }
 
-static size_t count_text(const char *text, const char *word)
+/* Whom to ask besides: the one that ntpd follows, if that speaks NTP; and when
+ * there is nobody else, the first source. */
+static void choose_others(struct status *status)
 {
-	size_t count = 0;
+	if (status->ntpq.selected[0] != '\0' && !status->ntpq.clock)
+		add_server(status, status->ntpq.selected);
+	if (status->server_count == 0 && status->sources.count > 0 &&
+	    !status->ntpq.clock)
+		add_server(status, status->sources.items[0].name);
+}
 
-	while ((text = strstr(text, word)) != NULL) {
-		count++;
-		text += strlen(word);
-	}
-	return count;
+static bool has_minsane(const char *text)
+{
+	return text != NULL && strstr(text, "\ntos minsane") != NULL;
 }
 
 /* What setup would say of the config, and what it would have to add. */
@@ -85,25 +100,30 @@ static void judge_config(struct status *status, const struct sg_file *file,
                          const struct included *included)
 {
 	const struct sg_ntpconf_request request = {
-		.servers = &status->server,
-		.server_count = 1,
+		.servers = status->servers,
+		.server_count = status->server_count,
 		.server_options = "prefer iburst minpoll 4 maxpoll 4",
 		.included = included->items,
 		.included_count = included->count,
 	};
-	static const char minsane[] = "tos minsane";
+	const char *block = strstr(file->bytes, SG_NTPCONF_MARK);
 	struct sg_ntpconf_plan plan = {0};
 	struct sg_error error = {0};
 
 	if (sg_ntpconf_plan(file->path, file->bytes, file->size, &request, &plan,
 	                    &error) != 0) {
 		warn(status, error.code, "%s", error.text);
+		sg_ntpconf_plan_free(&plan);
 		return;
 	}
 	for (size_t i = 0; i < plan.warnings.count; i++)
-		warn(status, plan.warnings.items[i].code, "%s",
-		     plan.warnings.items[i].text);
-	if (count_text(plan.text, minsane) > count_text(file->bytes, minsane))
+		if (strcmp(plan.warnings.items[i].code, "quorum-lowered") != 0)
+			warn(status, plan.warnings.items[i].code, "%s",
+			     plan.warnings.items[i].text);
+	for (size_t i = 0; i < plan.hindrances.count; i++)
+		warn(status, plan.hindrances.items[i].code, "%s",
+		     plan.hindrances.items[i].text);
+	if (has_minsane(plan.block) && !has_minsane(block))
 		warn(status, "minsane-trap",
 		     "%s asks for more agreeing sources than one (tos minsane), and "
 		     "ntpd follows nobody when fewer answer; run skewgate setup",
@@ -125,8 +145,10 @@ static void read_config(struct status *status)
 		warn(status, error.code, "%s", error.text);
 	else
 		list_included(status, &included, &error);
-	status->server = choose_server(status);
-	if (file.bytes != NULL && status->server != NULL)
+	choose_ours(status);
+	if (status->server_count == 0)
+		choose_others(status);
+	if (file.bytes != NULL && status->server_count > 0)
 		judge_config(status, &file, &included);
 	included_free(&included);
 }
@@ -141,19 +163,13 @@ static bool has_source(const struct status *status, const char *name)
 	return false;
 }
 
-/* Names are known by addresses that only ntpd knows. */
-static bool is_address(const char *name)
-{
-	return name[strspn(name, "0123456789abcdefABCDEF.:")] == '\0' &&
-	       strpbrk(name, ".:") != NULL;
-}
-
 static void judge_sources(struct status *status)
 {
 	for (size_t i = 0; i < status->sources.count; i++) {
 		const char *name = status->sources.items[i].name;
 
-		if (is_address(name) && !has_source(status, name)) {
+		/* Names are known by addresses that only ntpd knows. */
+		if (sg_ntpconf_is_address(name) && !has_source(status, name)) {
 			warn(status, "config-not-followed",
 			     "%s is in %s, but the running ntpd does not have it; restart "
 			     "ntpd, or run skewgate setup",
@@ -189,40 +205,93 @@ static void judge_daemon(struct status *status)
 		     status->host.dhcp_copy, status->host.config);
 }
 
-static void judge_selection(struct status *status)
-{
-	if (!status->asked_ntpd)
-		return;
-	if (status->ntpq.selected[0] == '\0')
-		warn(status, "not-synchronised",
-		     "ntpd has not selected a source; look at \"ntpq -pn\"");
-	else if (status->ntpq.leap == 3)
-		warn(status, "not-synchronised",
-		     "ntpd has selected %s, but says that the clock is not "
-		     "synchronised; it may need longer, or may not set the clock",
-		     status->ntpq.selected);
-	judge_sources(status);
-}
-
 /* ---- the measurement ---------------------------------------------------- */
+
+/* The answer of the server that ntpd follows, if that is usable. */
+static const struct sg_sntp_answer *followed_answer(const struct status *status,
+                                                    size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (status->answers[i].usable &&
+		    sg_ntpconf_same_server(status->answers[i].address,
+		                           status->ntpq.selected))
+			return &status->answers[i];
+	return NULL;
+}
 
 static void measure(struct status *status)
 {
-	if (status->server == NULL)
+	if (status->server_count == 0)
 		return;
-	size_t count =
-		sg_sntp_query(&status->server, 1, &sg_sntp_defaults, status->answers);
-	for (size_t i = 0; i < count && status->measured == NULL; i++)
-		if (status->answers[i].usable)
-			status->measured = &status->answers[i];
+	size_t count = sg_sntp_query(status->servers, status->server_count,
+	                             &sg_sntp_defaults, status->answers);
+	struct consensus found = answers_judge(status->answers, count);
+
+	status->measured = followed_answer(status, count);
 	if (status->measured == NULL)
-		warn(status, "server-unusable", "%s: %.800s", status->server,
-		     count > 0 ? status->answers[0].error.text
-		               : "it has no address; see to the name");
-	else if (llabs(status->measured->offset) > status->max_offset)
+		status->measured = found.best;
+	for (size_t i = 0; i < count; i++)
+		if (!status->answers[i].usable)
+			warn(status, "server-unusable", "%s: %.800s",
+			     status->answers[i].server, status->answers[i].error.text);
+	if (found.dissenter != NULL)
+		warn(status, "servers-disagree",
+		     "%s says that this host is off by %+.6f s, %s says %+.6f s, and "
+		     "both cannot be right; find out which is wrong",
+		     found.best->address, (double)found.best->offset / 1e6,
+		     found.dissenter->address, (double)found.dissenter->offset / 1e6);
+	if (status->measured != NULL &&
+	    llabs(status->measured->offset) > status->max_offset)
 		warn(status, "clock-off",
 		     "this host is off by %+.6f s; run skewgate setup --step",
 		     (double)status->measured->offset / 1e6);
+}
+
+/* ---- the judgement ------------------------------------------------------ */
+
+/* ntpd has stepped the clock, and measures its frequency: it says leap 11, and
+ * yet the clock is right. */
+static bool is_pending(const struct status *status)
+{
+	return proof_is_pending(&status->ntpq) && status->measured != NULL &&
+	       llabs(status->measured->offset) <= SG_SYNCHRONISED_OFFSET;
+}
+
+static void judge_selection(struct status *status)
+{
+	const struct sg_ntpq *ntpq = &status->ntpq;
+
+	if (!status->asked_ntpd)
+		return;
+	if (ntpq->selected[0] == '\0')
+		warn(status, "not-synchronised",
+		     "ntpd has not selected a source; look at \"ntpq -pn\"");
+	else if (is_pending(status))
+		warn(status, "leap-pending",
+		     "ntpd says leap 11 for five minutes more, since it has stepped "
+		     "the clock and measures its frequency; nothing is wrong with "
+		     "that");
+	else if (ntpq->leap == 3)
+		warn(status, "not-synchronised",
+		     "ntpd has selected %s, but says that the clock is not "
+		     "synchronised%s%s; it may need longer, or may not set the clock",
+		     ntpq->selected, ntpq->event[0] != '\0' ? ": " : "", ntpq->event);
+	judge_sources(status);
+}
+
+/* An ntpd that cannot be asked is judged by the measurement alone; where only a
+ * reference clock is followed, there is none. */
+static bool is_healthy(const struct status *status)
+{
+	const struct sg_ntpq *ntpq = &status->ntpq;
+	bool follows =
+		ntpq->selected[0] != '\0' && (ntpq->leap != 3 || is_pending(status));
+	bool right = status->measured != NULL
+	                 ? llabs(status->measured->offset) <= status->max_offset
+	                 : status->server_count == 0 && status->asked_ntpd;
+
+	return status->has_ntpd && !status->daemon_gone && right &&
+	       (follows || !status->asked_ntpd);
 }
 
 static void examine(struct status *status)
@@ -230,23 +299,21 @@ static void examine(struct status *status)
 	struct sg_error error = {0};
 
 	sg_clock_ask_kernel(&status->clock);
-	bool has_ntpd = host_begin(&status->host, &status->report, NULL, NULL, true,
-	                           true, &error) == EXIT_DONE;
-	if (has_ntpd) {
+	status->has_ntpd = host_begin(&status->host, &status->report, NULL, NULL,
+	                              true, true, &error) == EXIT_DONE;
+	if (status->has_ntpd) {
 		judge_daemon(status);
 		read_config(status);
 	} else {
 		warn(status, error.code, "%s", error.text);
-		status->server = choose_server(status);
 	}
-	judge_selection(status);
+	choose_others(status);
 	measure(status);
+	judge_selection(status);
 	/* Where chrony keeps the clock it is not for us to say. */
-	status->daemon_gone = has_ntpd && !sg_process_is_alive(&status->host.ntpd);
-	status->healthy = status->asked_ntpd && status->ntpq.selected[0] != '\0' &&
-	                  status->ntpq.leap != 3 && status->measured != NULL &&
-	                  llabs(status->measured->offset) <= status->max_offset &&
-	                  !status->daemon_gone;
+	status->daemon_gone =
+		status->has_ntpd && !sg_process_is_alive(&status->host.ntpd);
+	status->healthy = is_healthy(status);
 }
 
 /* ---- telling ------------------------------------------------------------ */
@@ -254,7 +321,7 @@ static void examine(struct status *status)
 /* Colour, on a terminal that has not asked for none (no-color.org). */
 static const char *paint(const char *code)
 {
-	return isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL ? code : "";
+	return is_terminal(STDOUT_FILENO) && getenv("NO_COLOR") == NULL ? code : "";
 }
 
 static void print_words(const struct status *status)
@@ -264,7 +331,11 @@ static void print_words(const struct status *status)
 
 	printf("%s%s%s\n", paint(status->healthy ? "\033[1;32m" : "\033[1;31m"),
 	       status->healthy ? "healthy" : "NOT healthy", paint("\033[m"));
-	printf("  kernel    %s", sg_clock_state_name(status->clock.state));
+	if (status->clock.state == SG_CLOCK_UNKNOWN)
+		printf("  kernel    says nothing of the clock");
+	else
+		printf("  kernel    calls the clock %s",
+		       sg_clock_state_name(status->clock.state));
 	if (status->clock.bounded)
 		printf(", within %.6f s by its own reckoning",
 		       (double)status->clock.bound / 1e6);
@@ -305,29 +376,28 @@ static json_t *measured_json(const struct sg_sntp_answer *measured)
 
 static json_t *status_json(const struct status *status)
 {
-	const struct sg_warnings *warnings = &status->report.warnings;
 	json_t *sources = json_array();
-	json_t *told = json_array();
 	bool runs = status->host.ntpd.pid != 0;
 
 	for (size_t i = 0; i < status->sources.count; i++)
 		json_array_append_new(sources,
 		                      string_json(status->sources.items[i].name));
-	for (size_t i = 0; i < warnings->count; i++)
-		json_array_append_new(told, error_json(&warnings->items[i]));
 	return json_pack(
-		"{s:b, s:{s:s, s:o}, s:{s:o, s:b, s:o, s:o}, s:{s:o, s:o}, s:o, s:o}",
+		"{s:b, s:{s:s, s:o}, s:{s:o, s:o, s:b, s:o, s:o}, s:{s:o, s:o}, s:o, "
+		"s:o}",
 		"healthy", status->healthy, "clock", "state",
 		sg_clock_state_name(status->clock.state), "bound_s",
 		status->clock.bounded ? json_real((double)status->clock.bound / 1e6)
 							  : json_null(),
-		"daemon", "name", string_json(status->report.daemon), "running", runs,
-		"pid", runs ? json_integer(status->host.ntpd.pid) : json_null(),
-		"selected",
+		"daemon", "name", string_json(status->report.daemon), "kind",
+		string_json(status->report.daemon != NULL ? DAEMON_KIND : NULL),
+		"running", runs, "pid",
+		runs ? json_integer(status->host.ntpd.pid) : json_null(), "selected",
 		status->ntpq.selected[0] != '\0' ? json_string(status->ntpq.selected)
 										 : json_null(),
 		"config", "path", string_json(status->report.config), "sources",
-		sources, "measured", measured_json(status->measured), "warnings", told);
+		sources, "measured", measured_json(status->measured), "warnings",
+		warnings_json(&status->report.warnings));
 }
 
 static void print_metric(const char *name, const char *help, double value)
@@ -345,9 +415,10 @@ static void print_prometheus(const struct status *status)
 	print_metric("healthy", "Whether the clock is healthy.", status->healthy);
 	print_metric("daemon_running", "Whether ntpd runs.",
 	             status->host.ntpd.pid != 0);
-	print_metric("kernel_synchronised",
-	             "What the kernel says of the clock; it does not decide.",
-	             status->clock.state == SG_CLOCK_SYNCHRONISED);
+	if (status->clock.state != SG_CLOCK_UNKNOWN)
+		print_metric("kernel_synchronised",
+		             "What the kernel says of the clock; it does not decide.",
+		             status->clock.state == SG_CLOCK_SYNCHRONISED);
 	if (status->clock.bounded)
 		print_metric("kernel_bound_seconds",
 		             "The error that the kernel reckons with.",
@@ -416,10 +487,11 @@ static int parse_options(struct status *status, int argc, char **argv)
 		{"max-offset", required_argument, NULL, 'm'},
 		{NULL, 0, NULL, 0},
 	};
-	struct sg_error ignored = {0};
 	int option = 0;
+	int bad = 0;
 
 	optind = 1;
+	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		if (option == 'j')
 			status->format = JSON;
@@ -427,12 +499,12 @@ static int parse_options(struct status *status, int argc, char **argv)
 			status->format = PROMETHEUS;
 		else if (option == 'r')
 			status->record = true;
-		/* A number of seconds, as times are written. */
 		else if (option != 'm' ||
-		         sg_time_parse(optarg, &status->max_offset, &ignored) != 0)
-			return -1;
+		         !sg_time_parse_seconds(optarg, &status->max_offset))
+			bad = -1;
 	}
-	return optind == argc ? 0 : -1;
+	status->report.json = status->format == JSON;
+	return optind == argc ? bad : -1;
 }
 
 int cmd_status(int argc, char **argv)

@@ -256,13 +256,39 @@ static int find_in_tree(struct host *host, const char *config,
 	return EXIT_INTERNAL;
 }
 
+/* Whether the host's own ntpd reads a config that was named for an edit alone:
+ * what concerns the host is not touched for the sake of another file. */
+static void look_for_reader(struct host *host)
+{
+	struct host live = NO_HOST;
+	struct sg_error ignored = {0};
+
+	if (sg_service_find(&live.service, &ignored) == 0) {
+		live.ntpd = sg_service_process(&live.service);
+		host->is_live = find_live_config(&live, &ignored) == 0 &&
+		                is_same_file(host->config, live.config);
+	}
+	if (host->is_live) {
+		host->service = live.service;
+		host->ntpd = live.ntpd;
+		live.service = (struct sg_service){0};
+	}
+	host_close(&live);
+}
+
 static int find_config(struct host *host, const char *config, bool look,
                        struct sg_error *error)
 {
 	if (host->root_path != NULL || (config != NULL && !look)) {
+		int code = find_in_tree(host, config, error);
+
+		if (code != EXIT_DONE)
+			return code;
 		if (host->root_path == NULL)
-			host->ntpd = sg_process_find("ntpd");
-		return find_in_tree(host, config, error);
+			look_for_reader(host);
+		else
+			host->is_live = host->service.layout != NULL;
+		return EXIT_DONE;
 	}
 	if (sg_service_find(&host->service, error) != 0)
 		return strcmp(error->code, "service-unknown") == 0 ? EXIT_INTERNAL
@@ -270,6 +296,7 @@ static int find_config(struct host *host, const char *config, bool look,
 	host->ntpd = sg_service_process(&host->service);
 	if (sg_service_refuse_others(&host->service, error) != 0)
 		return EXIT_NO_NTPD;
+	host->is_live = true;
 	if (find_live_config(host, error) != 0)
 		return exit_of_config(error);
 	if (config == NULL || is_same_file(config, host->config))

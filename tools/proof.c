@@ -11,12 +11,64 @@
 
 #define TEST_INTERVAL (SG_SECOND / 2)
 
-static const struct sg_sntp_answer *best_answer(const struct proof *proof)
+/* How often names are resolved again while ntpd follows an unknown address. */
+#define LOOKUP_INTERVAL (5 * SG_SECOND)
+
+/* ---- what the servers say ----------------------------------------------- */
+
+/* Whether the offset lies in the interval that a usable answer stands for. */
+static bool covers(const struct sg_sntp_answer *answer, sg_usec offset)
 {
-	for (size_t i = 0; i < proof->answer_count; i++)
-		if (proof->answers[i].usable)
-			return &proof->answers[i];
-	return NULL;
+	return answer->usable && answer->offset - answer->root_distance <= offset &&
+	       offset <= answer->offset + answer->root_distance;
+}
+
+struct consensus answers_judge(const struct sg_sntp_answer *answers,
+                               size_t count)
+{
+	struct consensus found = {0};
+	sg_usec point = 0;
+	size_t usable = 0;
+	size_t most = 0;
+
+	/* Where most intervals meet, one of them begins. */
+	for (size_t i = 0; i < count; i++) {
+		sg_usec begin = answers[i].offset - answers[i].root_distance;
+		size_t met = 0;
+
+		for (size_t k = 0; k < count; k++)
+			met += covers(&answers[k], begin);
+		usable += answers[i].usable;
+		if (answers[i].usable && met > most) {
+			most = met;
+			point = begin;
+		}
+	}
+	found.majority = most * 2 > usable;
+	for (size_t i = 0; i < count; i++) {
+		if (!answers[i].usable)
+			continue;
+		if (!covers(&answers[i], point))
+			found.dissenter = &answers[i];
+		else if (found.best == NULL ||
+		         answers[i].root_distance < found.best->root_distance)
+			found.best = &answers[i];
+	}
+	return found;
+}
+
+static struct consensus consensus_of(const struct proof *proof)
+{
+	return answers_judge(proof->answers, proof->answer_count);
+}
+
+/* Notes the addresses of answers. Without memory one is asked for again. */
+static void note_addresses(struct proof *proof,
+                           const struct sg_sntp_answer *answers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		(void)sg_texts_add(&proof->known, "%s", answers[i].address);
+	proof->looked_up = sg_time_elapsed();
 }
 
 static void ask(struct proof *proof)
@@ -24,37 +76,60 @@ static void ask(struct proof *proof)
 	proof->answer_count = sg_sntp_query(proof->servers, proof->server_count,
 	                                    &sg_sntp_defaults, proof->answers);
 	proof->asked = true;
+	note_addresses(proof, proof->answers, proof->answer_count);
 }
 
 int proof_preflight(struct proof *proof, struct report *report,
                     struct sg_error *error)
 {
-	ask(proof);
-	const struct sg_sntp_answer *best = best_answer(proof);
+	int failed = 0;
 
-	if (best == NULL)
+	ask(proof);
+	struct consensus found = consensus_of(proof);
+	if (found.best == NULL)
 		return sg_fail(
 			error, "no-usable-answer",
 			"no server gave a usable answer, nothing was changed: %.800s",
 			proof->answers[0].error.text);
 	for (size_t i = 0; i < proof->answer_count; i++)
-		if (!proof->answers[i].usable &&
-		    sg_warn(&report->warnings, "server-unusable", "%s: %.800s",
-		            proof->answers[i].server,
-		            proof->answers[i].error.text) != 0)
-			return sg_fail_memory(error);
+		if (!proof->answers[i].usable)
+			failed |=
+				sg_warn(&report->warnings, "server-unusable", "%s: %.800s",
+			            proof->answers[i].server, proof->answers[i].error.text);
+	if (found.dissenter != NULL)
+		failed |= sg_warn(
+			&report->warnings, "servers-disagree",
+			"%s says that this host is off by %+.6f s, %s says %+.6f s, and "
+			"both cannot be right; find out which is wrong and leave it out",
+			found.best->address, (double)found.best->offset / 1e6,
+			found.dissenter->address, (double)found.dissenter->offset / 1e6);
 	report->before_known = true;
-	report->offset_before = best->offset;
-	report_step(report, "%s says this host is off by %+.6f s", best->address,
-	            (double)best->offset / 1e6);
+	report->offset_before = found.best->offset;
+	report_step(report, "%s says this host is off by %+.6f s",
+	            found.best->address, (double)found.best->offset / 1e6);
+	return failed == 0 ? 0 : sg_fail_memory(error);
+}
+
+int proof_may_step(const struct proof *proof, struct sg_error *error)
+{
+	struct consensus found = consensus_of(proof);
+
+	if (found.best == NULL)
+		return sg_fail(error, "step-failed",
+		               "no server gave a usable time to step to: %.800s",
+		               proof->answers[0].error.text);
+	if (!found.majority)
+		return sg_fail(error, "step-failed",
+		               "the servers disagree about the time and no majority "
+		               "of them agrees, so that there is none to step to");
 	return 0;
 }
 
 const char *proof_address(const struct proof *proof)
 {
-	const struct sg_sntp_answer *best = best_answer(proof);
+	struct consensus found = consensus_of(proof);
 
-	return best != NULL ? best->address : proof->servers[0];
+	return found.best != NULL ? found.best->address : proof->servers[0];
 }
 
 /* Measures the offset to one address; false: it gave no usable answer. */
@@ -86,15 +161,34 @@ void proof_record(const struct proof *proof, struct report *report)
 		              error.text);
 }
 
-/* Whether `address` is one of the servers'. */
-static bool is_ours(struct proof *proof, const char *address)
+/* ---- what ntpd says ----------------------------------------------------- */
+
+static bool is_known(const struct proof *proof, const char *address)
 {
-	if (!proof->asked)
-		ask(proof); /* names are known by their addresses */
-	for (size_t i = 0; i < proof->answer_count; i++)
-		if (sg_ntpconf_same_server(proof->answers[i].address, address))
+	for (size_t i = 0; i < proof->known.count; i++)
+		if (sg_ntpconf_same_server(proof->known.items[i], address))
 			return true;
 	return false;
+}
+
+/*
+ * Whether `address` is one of the servers'. A name has other addresses by the
+ * time that ntpd resolves it: time.aws.com changes them every few minutes.
+ */
+static bool is_ours(struct proof *proof, const char *address)
+{
+	struct sg_sntp_answer answers[SG_MAX_ADDRESSES];
+
+	if (!proof->asked)
+		ask(proof);
+	if (is_known(proof, address))
+		return true;
+	if (sg_time_elapsed() - proof->looked_up < LOOKUP_INTERVAL)
+		return false;
+	size_t count = sg_sntp_query(proof->servers, proof->server_count,
+	                             &sg_sntp_defaults, answers);
+	note_addresses(proof, answers, count);
+	return is_known(proof, address);
 }
 
 bool proof_has_server(struct proof *proof)
@@ -110,44 +204,69 @@ bool proof_has_server(struct proof *proof)
 	return found;
 }
 
-static int test_word(struct proof *proof, const struct sg_ntpq *ntpq,
-                     struct sg_error *error)
+bool proof_follows_other(struct proof *proof, char other[INET6_ADDRSTRLEN])
 {
+	struct sg_ntpq ntpq = {0};
+	struct sg_error ignored = {0};
+
+	bool follows = sg_ntpq_ask(&stop_signal, &ntpq, &ignored) == 0 &&
+	               ntpq.selected[0] != '\0' && ntpq.leap != 3 &&
+	               (ntpq.clock || !is_ours(proof, ntpq.selected));
+	snprintf(other, INET6_ADDRSTRLEN, "%s", ntpq.selected);
+	sg_texts_free(&ntpq.sources);
+	return follows;
+}
+
+bool proof_is_pending(const struct sg_ntpq *ntpq)
+{
+	return ntpq->leap == 3 && strcmp(ntpq->event, "freq_mode") == 0;
+}
+
+static int test_word(struct proof *proof, const struct sg_ntpq *ntpq,
+                     struct report *report, struct sg_error *error)
+{
+	report->why = "not-selected";
 	if (ntpq->selected[0] == '\0')
 		return sg_fail(error, "not-synchronised",
 		               "ntpd runs but has not selected a source; it may need "
 		               "longer (--wait), look at \"ntpq -pn\"");
-	if (!is_ours(proof, ntpq->selected))
+	/* The administrator's own clock is as good as a server. */
+	if (!ntpq->clock && !is_ours(proof, ntpq->selected))
 		return sg_fail(error, "not-synchronised",
 		               "ntpd follows %s, which was not asked for; use "
 		               "--exclusive to disable the other sources",
 		               ntpq->selected);
-	if (ntpq->leap == 3)
+	report->why = "leap-alarm";
+	if (ntpq->leap == 3 && !proof_is_pending(ntpq))
 		return sg_fail(error, "not-synchronised",
 		               "ntpd has selected %s but says that the clock is not "
-		               "synchronised (leap 11); it may need longer, or may not "
-		               "be allowed to set the clock",
-		               ntpq->selected);
+		               "synchronised (leap 11%s%s); it may need longer, or may "
+		               "not be allowed to set the clock",
+		               ntpq->selected, ntpq->event[0] != '\0' ? ", " : "",
+		               ntpq->event);
 	return 0;
 }
 
-static int test_measurement(struct proof *proof, const char *address,
+static int test_measurement(struct proof *proof, const struct sg_ntpq *ntpq,
                             struct report *report, struct sg_error *error)
 {
+	const char *address = ntpq->clock ? proof_address(proof) : ntpq->selected;
 	sg_usec offset = 0;
 
+	report->why = "not-measured";
 	if (!measure(proof, address, &offset))
 		return sg_fail(error, "not-synchronised",
-		               "ntpd has selected %s, but it does not answer us",
-		               address);
+		               "ntpd has selected %s, but %s does not answer us",
+		               ntpq->selected, address);
 	report->after_known = true;
 	report->offset_after = offset;
+	report->why = "clock-off";
 	if (llabs(offset) > SG_SYNCHRONISED_OFFSET)
 		return sg_fail(
 			error, "not-synchronised",
 			"ntpd has selected %s, but this host is still off by %+.3f s; use "
 			"--step, and see whether ntpd may set the clock",
-			address, (double)offset / 1e6);
+			ntpq->selected, (double)offset / 1e6);
 	return 0;
 }
 
@@ -156,13 +275,22 @@ enum answer proof_test(struct proof *proof, const struct sg_process *process,
 {
 	struct sg_ntpq ntpq = {0};
 
+	report->why = "cannot-be-asked";
 	int failed = sg_ntpq_ask(&stop_signal, &ntpq, error);
 	if (failed == 0)
-		failed = test_word(proof, &ntpq, error);
+		failed = test_word(proof, &ntpq, report, error);
 	if (failed == 0)
-		failed = test_measurement(proof, ntpq.selected, report, error);
-	if (failed == 0 && !sg_process_is_alive(process))
+		failed = test_measurement(proof, &ntpq, report, error);
+	if (failed == 0 && !sg_process_is_alive(process)) {
+		report->why = "cannot-be-asked";
 		failed = sg_fail(error, "not-synchronised", "ntpd has died meanwhile");
+	}
+	if (failed == 0) {
+		report->why = NULL;
+		proof->pending = proof_is_pending(&ntpq);
+		proof->by_clock = ntpq.clock;
+		snprintf(proof->followed, sizeof proof->followed, "%s", ntpq.selected);
+	}
 	sg_texts_free(&ntpq.sources);
 	return failed == 0 ? YES : NO;
 }
@@ -197,4 +325,9 @@ enum answer proof_await(struct proof *proof, const struct sg_process *process,
 	}
 	report_progress(report, NULL);
 	return found;
+}
+
+void proof_free(struct proof *proof)
+{
+	sg_texts_free(&proof->known);
 }

@@ -37,9 +37,16 @@ void report_action(struct report *report, const char *format, ...)
 	(void)sg_texts_add(&report->actions, "%s", text);
 }
 
+bool is_terminal(int descriptor)
+{
+	const char *kind = getenv("TERM");
+
+	return isatty(descriptor) && (kind == NULL || strcmp(kind, "dumb") != 0);
+}
+
 void report_progress(const struct report *report, const char *text)
 {
-	if (report->quiet || report->verbose || !isatty(STDERR_FILENO))
+	if (report->quiet || report->verbose || !is_terminal(STDERR_FILENO))
 		return;
 	fprintf(stderr, "\r\033[K%s", text != NULL ? text : "");
 	fflush(stderr);
@@ -81,17 +88,31 @@ static json_t *seconds_json(bool known, sg_usec time)
 	return known ? json_real((double)time / 1e6) : json_null();
 }
 
+json_t *warnings_json(const struct sg_warnings *warnings)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < warnings->count; i++)
+		json_array_append_new(array, error_json(&warnings->items[i]));
+	return array;
+}
+
 static json_t *report_json(const struct report *report)
 {
-	json_t *warnings = json_array();
+	static const char *const states[] = {
+		[CONFIG_OLD] = "old",
+		[CONFIG_NEW] = "new",
+		[CONFIG_FOREIGN] = "foreign",
+	};
 	json_t *object = json_object();
 
-	for (size_t i = 0; i < report->warnings.count; i++)
-		json_array_append_new(warnings, error_json(&report->warnings.items[i]));
 	json_object_set_new(object, "changed", json_boolean(report->changed));
 	json_object_set_new(object, "config_state",
-	                    json_string(report->is_new ? "new" : "old"));
+	                    json_string(states[report->state]));
 	json_object_set_new(object, "daemon", string_json(report->daemon));
+	json_object_set_new(
+		object, "kind",
+		string_json(report->daemon != NULL ? DAEMON_KIND : NULL));
 	json_object_set_new(object, "config", string_json(report->config));
 	json_object_set_new(object, "block", string_json(report->block));
 	json_object_set_new(object, "disabled", texts_json(&report->disabled));
@@ -106,10 +127,11 @@ static json_t *report_json(const struct report *report)
 	                    report->synchronised == UNKNOWN
 	                        ? json_null()
 	                        : json_boolean(report->synchronised == YES));
+	json_object_set_new(object, "why", string_json(report->why));
 	json_object_set_new(
 		object, "elapsed_ms",
 		json_integer((sg_time_elapsed() - report->started) / 1000));
-	json_object_set_new(object, "warnings", warnings);
+	json_object_set_new(object, "warnings", warnings_json(&report->warnings));
 	json_object_set_new(object, "error", error_json(&report->error));
 	if (report->dry_run)
 		json_object_set_new(object, "diff", string_json(report->diff));

@@ -194,7 +194,5 @@ int setup_parse_options(struct setup_options *options, struct report *report,
 		               options->root != NULL ? "--root" : "--no-restart");
 	if (options->root != NULL)
 		options->no_restart = options->no_preflight = true;
-	if (options->server_count == 0)
-		return add_server(options, SG_AMAZON_IPV4, error);
 	return 0;
 }

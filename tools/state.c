@@ -1,14 +1,15 @@
 /*
- * What a run leaves for the next one, below the state directory: the config as
- * it was, the ntpd that has not read the new one, and what --override-dhcp
- * replaced. Losing it costs a restart, or the undoing of the override.
+ * What a run leaves for the next one: below the state directory the config as
+ * it was, and what --override-dhcp replaced; in /run, since it ends with the
+ * boot, the ntpd that has not read the new config. Losing it costs a restart,
+ * or the undoing of the override.
  */
 #include "tools.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define UNREAD_FILE SG_STATE_DIR "/unread.json"
+#define UNREAD_FILE "/run/skewgate/unread.json"
 #define OVERRIDE_FILE SG_STATE_DIR "/dhcp-override.json"
 #define MAX_STATE ((size_t)64 * 1024)
 
@@ -73,14 +74,22 @@ int state_note_unread(const struct host *host, struct sg_error *error)
 {
 	sg_auto_free char *boot = boot_id();
 
-	if (host->ntpd.pid == 0)
-		return sg_file_remove(host->root, UNREAD_FILE, error);
+	/* No ntpd of this host reads the file, or none runs that could have. */
+	if (host->root >= 0 || !host->is_live || host->ntpd.pid == 0)
+		return 0;
 	return store(host, UNREAD_FILE,
 	             json_pack("{s:s, s:I, s:I}", "boot_id",
 	                       boot != NULL ? boot : "", "pid",
 	                       (json_int_t)host->ntpd.pid, "started",
 	                       (json_int_t)host->ntpd.started),
 	             error);
+}
+
+void state_drop_unread(void)
+{
+	struct sg_error ignored = {0};
+
+	(void)sg_file_remove(-1, UNREAD_FILE, &ignored);
 }
 
 bool state_is_unread(const struct host *host)

@@ -40,6 +40,10 @@ int cmd_status(int argc, char **argv);
 
 enum answer { UNKNOWN, YES, NO };
 
+/* Which text the config has: as it was, as it was planned, or somebody else's.
+ */
+enum config_state { CONFIG_OLD, CONFIG_NEW, CONFIG_FOREIGN };
+
 /* What a run of setup or revert found and did. Start with report_begin. */
 struct report {
 	bool json;
@@ -47,8 +51,8 @@ struct report {
 	bool verbose;
 	bool dry_run;
 	bool changed; /* the run changed a file */
-	bool is_new;  /* the config in place is the planned one */
-	const char *daemon;
+	enum config_state state;
+	const char *daemon; /* the service's name */
 	char *config;
 	char *block;
 	char *diff;
@@ -59,6 +63,7 @@ struct report {
 	bool after_known;
 	sg_usec offset_after;
 	enum answer synchronised;
+	const char *why; /* a code, when it is not synchronised */
 	sg_usec started;
 	struct sg_warnings warnings;
 	struct sg_error error;      /* code "" when there is none */
@@ -74,6 +79,9 @@ void report_step(const struct report *report, const char *format, ...)
 /* Notes something that was done to the host. */
 void report_action(struct report *report, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* Whether the descriptor is a terminal that can do more than a typewriter. */
+bool is_terminal(int descriptor);
 
 /* Shows how a wait goes, on a terminal; a NULL text clears the line. */
 void report_progress(const struct report *report, const char *text);
@@ -97,6 +105,12 @@ json_t *string_json(const char *text);
 
 /* {code, text}, or null when there is none. */
 json_t *error_json(const struct sg_error *error);
+
+/* The warnings as an array of {code, text}. */
+json_t *warnings_json(const struct sg_warnings *warnings);
+
+/* The only kind of time daemon that is configured. */
+#define DAEMON_KIND "ntpd"
 
 /* Digits of a number that is no integer: of an offset or a delay, and of a time
  * since the epoch to the microsecond. */
@@ -137,6 +151,7 @@ struct host {
 	struct sg_service service; /* layout NULL when not looked for */
 	struct sg_process ntpd;
 	char *config;    /* what ntpd really reads, but for DHCP */
+	bool is_live;    /* the host's ntpd, or the tree's, reads that file */
 	char *dhcp_copy; /* what it reads instead; or NULL */
 };
 
@@ -170,8 +185,10 @@ int state_keep_original(const struct host *host, const struct sg_file *file,
                         struct sg_error *error);
 
 /* Notes that the ntpd which runs now has not read the config that is about to
- * be written; and asks whether the running one is still that one. */
+ * be written; drops that note; and asks whether the running one is still that
+ * one. */
 int state_note_unread(const struct host *host, struct sg_error *error);
+void state_drop_unread(void);
 bool state_is_unread(const struct host *host);
 
 /* Keeps, and gives back, the value that --override-dhcp replaced. `*value` is
@@ -185,28 +202,60 @@ int state_drop_override(const struct host *host, struct sg_error *error);
 
 /* ---- proof.c ------------------------------------------------------------ */
 
-/* The servers, and what was measured of them. */
+/* What several answers together say. */
+struct consensus {
+	/* The one with the least root distance of those whose intervals (offset ±
+	 * root distance) meet, where most do; NULL: no answer is usable. */
+	const struct sg_sntp_answer *best;
+	bool majority; /* more than half of the usable answers meet there */
+	const struct sg_sntp_answer *dissenter; /* one that does not, or NULL */
+};
+
+struct consensus answers_judge(const struct sg_sntp_answer *answers,
+                               size_t count);
+
+/* The servers, and what was measured of them. Start from zeros; proof_free. */
 struct proof {
 	const char *const *servers;
 	size_t server_count;
 	struct sg_sntp_answer answers[SG_MAX_ADDRESSES];
 	size_t answer_count;
 	bool asked;
+	struct sg_texts known; /* all addresses that the servers have had */
+	sg_usec looked_up;     /* when they were last resolved (CLOCK_MONOTONIC) */
 	struct sg_sntp_answer last; /* the latest measurement; or not usable */
+	/* By the last test that succeeded: */
+	char followed[INET6_ADDRSTRLEN]; /* whom ntpd follows */
+	bool by_clock;                   /* that is a reference clock */
+	bool pending; /* ntpd has stepped the clock, and says leap 11 for a while */
 };
 
-/* Asks the servers; warns of those without a usable answer. 0 when one of them
- * gave one; error: no-usable-answer. */
+/* Asks the servers; warns of those without a usable answer, and of those that
+ * contradict each other. 0 when one of them gave a usable answer; error:
+ * no-usable-answer. */
 int proof_preflight(struct proof *proof, struct report *report,
                     struct sg_error *error);
+
+/* Whether there is a time to step to: a usable answer, which no equal number of
+ * others contradicts. 0, or -1: step-failed. */
+int proof_may_step(const struct proof *proof, struct sg_error *error);
 
 /* Whether the running ntpd has one of the servers at all, selected or not. */
 bool proof_has_server(struct proof *proof);
 
+/* Whether ntpd is synchronised to none of the servers but to `other`. */
+bool proof_follows_other(struct proof *proof, char other[INET6_ADDRSTRLEN]);
+
+/* Whether ntpd says leap 11 because it measures the clock's frequency: it does
+ * so for five minutes after it has stepped the clock, and follows its source.
+ */
+bool proof_is_pending(const struct sg_ntpq *ntpq);
+
 /*
- * The synchronised test, once: `*` on one of the servers, leap not 11, ntpd
- * alive with the same PID, and our own measurement within 0.128 s. YES, or NO
- * and the reason in `error`: not-synchronised or ntpq-failed.
+ * The synchronised test, once: `*` on one of the servers or on a reference
+ * clock, leap not 11 unless ntpd has just stepped the clock, ntpd alive with
+ * the same PID, and our own measurement within 0.128 s. YES, or NO, the reason
+ * in `error` (not-synchronised or ntpq-failed), and its code in the report.
  */
 enum answer proof_test(struct proof *proof, const struct sg_process *process,
                        struct report *report, struct sg_error *error);
@@ -216,7 +265,7 @@ enum answer proof_await(struct proof *proof, const struct sg_process *process,
                         sg_usec limit, struct report *report,
                         struct sg_error *error);
 
-/* The address that answered usably, the first of several; else a server. */
+/* The address of the server that answered best; else a server. */
 const char *proof_address(const struct proof *proof);
 
 /* Measures the offset to the server that answered best; false: it is silent. */
@@ -225,6 +274,8 @@ bool proof_measure(struct proof *proof, sg_usec *offset);
 /* Leaves the latest measurement as the clock record; a warning when it cannot.
  */
 void proof_record(const struct proof *proof, struct report *report);
+
+void proof_free(struct proof *proof);
 
 /* ---- change.c ----------------------------------------------------------- */
 
@@ -237,11 +288,22 @@ void catch_signals(void);
 /* Ends as the signal wanted, if one came; else returns. */
 void die_of_signal(void);
 
-/* A file, and the text that it shall have. */
+/* A file that is there, and the text that it shall have. */
 struct edit {
 	struct sg_file file;
+	const char *text; /* NULL: it stays as it is */
+	size_t size;
 	char *before; /* its bytes when the run began */
 	size_t before_size;
+	bool done;
+};
+
+/* A small file of our own, which can be made and removed. */
+struct own_file {
+	const char *path;
+	bool planned;
+	char *before; /* NULL: it was not there */
+	char *after;  /* NULL: it shall not be there */
 	bool done;
 };
 
@@ -250,18 +312,22 @@ struct change {
 	struct host *host;
 	struct report *report;
 	struct edit config;
-	struct edit defaults; /* /etc/default, for --override-dhcp */
-	char *override;       /* the former value that is to be kept, or NULL */
+	struct edit defaults;  /* /etc/default, for --override-dhcp */
+	struct own_file timer; /* whom the clock record's timer may ask */
+	char *override;        /* the former value that is to be kept, or NULL */
 	bool was_running;
 };
 
-/* Writes the new texts; NULL leaves a file alone. On failure the old ones are
- * in place. Error codes as in sg_file_replace. */
-int change_write(struct change *change, const char *config, size_t config_size,
-                 const char *defaults, struct sg_error *error);
+/* Writes the new texts. On failure the old ones are in place. Error codes as in
+ * sg_file_replace. */
+int change_write(struct change *change, struct sg_error *error);
 
 /* Puts the old files back, where they are still ours. */
 void change_undo_files(struct change *change);
+
+/* Whether the files still have the texts that the run leaves them with; the
+ * report tells when they do not. Error: config-changed. */
+int change_compare(struct change *change, struct sg_error *error);
 
 /* ntpd failed on the new files: puts the old ones back, and restarts it on
  * them. `reason` becomes the report's error. Returns EXIT_ROLLED_BACK. */
@@ -282,11 +348,21 @@ void change_warn_not_restarted(struct change *change);
 /* Makes ntpd start at boot, where it does not. */
 void change_enable(struct change *change);
 
-/* What `diff -u` says between the file and the new text; the caller frees it.
- */
-char *change_diff(const struct sg_file *file, const char *text, size_t size,
-                  struct sg_error *error);
+/* What `diff -u` says of all files that are to change, for the caller to free;
+ * NULL: internal. */
+char *change_diff(const struct change *change, struct sg_error *error);
 
 void change_free(struct change *change);
+
+/* ---- timer.c ------------------------------------------------------------ */
+
+/*
+ * Plans the drop-in that lets skewgate-clock.service ask servers other than
+ * Amazon's, or its removal where none is needed. `systemd` says whether the
+ * host, or the tree, has that at all. Error: file codes.
+ */
+int timer_plan(const struct host *host, const char *const *servers,
+               size_t count, struct own_file *file, struct report *report,
+               struct sg_error *error);
 
 #endif

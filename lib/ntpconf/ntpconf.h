@@ -128,6 +128,9 @@ char *sg_ntpconf_log_file(const char *name, const char *text, size_t size);
  * written, or the same name. */
 bool sg_ntpconf_same_server(const char *one, const char *other);
 
+/* Whether the text is an address, and no name. */
+bool sg_ntpconf_is_address(const char *text);
+
 /*
  * Checks words for the `server` line: ntpd drops a line with one word that it
  * does not know, and would then follow nobody. Error: bad-server-options.

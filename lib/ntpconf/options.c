@@ -88,3 +88,11 @@ bool sg_ntpconf_same_server(const char *one, const char *other)
 			       memcmp(left, right, families[i] == AF_INET ? 4 : 16) == 0;
 	return strcasecmp(one, other) == 0;
 }
+
+bool sg_ntpconf_is_address(const char *text)
+{
+	unsigned char bytes[sizeof(struct in6_addr)];
+
+	return inet_pton(AF_INET, text, bytes) == 1 ||
+	       inet_pton(AF_INET6, text, bytes) == 1;
+}

@@ -440,3 +440,18 @@ size_t sg_sntp_query(const char *const *servers, size_t count,
 		end(&exchanges[i]);
 	return used;
 }
+
+bool sg_sntp_has_route(const char *address)
+{
+	const struct addrinfo hints = {
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+		.ai_socktype = SOCK_DGRAM,
+	};
+	struct addrinfo *found = NULL;
+
+	if (getaddrinfo(address, "123", &hints, &found) != 0)
+		return false;
+	sg_auto_close int descriptor = open_socket(found);
+	freeaddrinfo(found);
+	return descriptor >= 0;
+}

@@ -248,6 +248,10 @@ size_t sg_sntp_query(const char *const *servers, size_t count,
                      const struct sg_sntp_options *options,
                      struct sg_sntp_answer *answers);
 
+/* Whether this host has a way to the numeric address, by connect(2) of a
+ * datagram socket, which sends nothing. */
+bool sg_sntp_has_route(const char *address);
+
 /* ---- clock.c ------------------------------------------------------------ */
 
 /* Where `skewgate status --record` leaves what it measured. */
