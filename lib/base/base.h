@@ -27,8 +27,8 @@ struct sg_error {
 };
 
 /* Fills `error` and returns -1, so that `return sg_fail(...)` reads as one
- * step. A text longer than the buffer is cut; control characters become blanks.
- */
+ * step. A text longer than the buffer is cut; control characters become spaces,
+ * and bytes above 126 become \xXX. */
 int sg_fail(struct sg_error *error, const char *code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -143,15 +143,17 @@ void sg_file_close(struct sg_file *file);
 /* ---- trusted.c ---------------------------------------------------------- */
 
 /*
- * Reads a file that a login rests on, at most 16 MiB. Nobody but root and the
- * effective user can have written it: they own the file and its directory,
- * which neither group nor others may write to (a sticky directory they may).
- * The file itself is opened without following a link. The bytes have a NUL
- * behind them and are the caller's, to be wiped if they are secret. Errors:
- * file-missing, file-not-regular, file-too-big, file-unreadable,
- * file-untrusted.
+ * Reads a file that a login rests on, at most `limit` bytes. Nobody but root
+ * and the effective user can have written it, or put another in its place: they
+ * own the file and every directory on its path, up to the root, which neither
+ * group nor others may write to (a sticky directory they may). A link on the
+ * way is followed when all that is true of it and of its target; the file
+ * itself is opened without following one. A relative path begins in the current
+ * directory, whose path is checked as well. The bytes have a NUL behind them
+ * and are the caller's, to be wiped if they are secret. Errors: file-missing,
+ * file-not-regular, file-too-big, file-unreadable, file-untrusted.
  */
-int sg_trusted_read(const char *path, char **bytes, size_t *size,
+int sg_trusted_read(const char *path, size_t limit, char **bytes, size_t *size,
                     struct sg_error *error);
 
 /* ---- time.c ------------------------------------------------------------- */
@@ -173,6 +175,9 @@ sg_usec sg_time_since_boot(void);
 /* Sleeps so long, or less when a signal arrives. */
 void sg_time_sleep(sg_usec duration);
 
+/* Sleeps until sg_time_elapsed() says `instant`, whatever signals arrive. */
+void sg_time_sleep_until(sg_usec instant);
+
 /* The end of the year 9999, the latest time that RFC 3339 can write. */
 #define SG_TIME_LAST ((sg_usec)253402300799 * SG_SECOND)
 
@@ -184,6 +189,11 @@ void sg_time_format(sg_usec time, char text[SG_TIME_SIZE]);
 
 /* Writes seconds with up to six decimals, as many as needed. */
 void sg_time_format_seconds(sg_usec time, char text[SG_TIME_SIZE]);
+
+/* Writes seconds with so many decimals, 1 to 6, rounded to the nearest; with a
+ * point, whatever the locale is. */
+void sg_time_format_rounded(sg_usec time, unsigned decimals,
+                            char text[SG_TIME_SIZE]);
 
 /*
  * Reads a time since the epoch: seconds with an optional fraction, or RFC 3339

@@ -1,8 +1,10 @@
 /*
  * Errors and warnings: a stable code and one sentence.
  *
- * Sentences quote config files and the output of programs, and end up on
- * terminals and in logs: what could move a cursor or begin a line is taken out.
+ * Sentences quote config files, tokens and the output of programs, and end up
+ * on terminals and in logs. What could move a cursor or begin a line is taken
+ * out; bytes above 126 are escaped, since UTF-8 has control characters, too
+ * (U+009B begins a terminal's sequence as ESC [ does).
  */
 #include "base.h"
 
@@ -15,15 +17,28 @@ __attribute__((format(printf, 3, 0))) static void fill(struct sg_error *error,
                                                        const char *format,
                                                        va_list arguments)
 {
-	snprintf(error->code, sizeof error->code, "%s", code);
-	vsnprintf(error->text, sizeof error->text, format, arguments);
+	char text[SG_TEXT_SIZE];
+	size_t length = 0;
 
-	size_t length = strlen(error->text);
-	for (size_t i = 0; i < length; i++)
-		if ((unsigned char)error->text[i] < ' ' || error->text[i] == 127)
-			error->text[i] = ' ';
+	snprintf(error->code, sizeof error->code, "%s", code);
+	vsnprintf(text, sizeof text, format, arguments);
+	for (const char *next = text; *next != '\0'; next++) {
+		unsigned char byte = (unsigned char)*next;
+		size_t needed = byte > 127 ? strlen("\\xXX") : 1;
+
+		if (length + needed >= sizeof error->text)
+			break;
+		if (byte > 127)
+			snprintf(error->text + length, needed + 1, "\\x%02X", byte);
+		else
+			error->text[length] = *next;
+		if (byte < ' ' || byte == 127)
+			error->text[length] = ' ';
+		length += needed;
+	}
 	while (length > 0 && error->text[length - 1] == ' ')
-		error->text[--length] = '\0';
+		length--;
+	error->text[length] = '\0';
 }
 
 int sg_fail(struct sg_error *error, const char *code, const char *format, ...)

@@ -1,6 +1,7 @@
 /* Time in microseconds, and as text. */
 #include "base.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -40,6 +41,17 @@ void sg_time_sleep(sg_usec duration)
 	nanosleep(&length, NULL);
 }
 
+void sg_time_sleep_until(sg_usec instant)
+{
+	const struct timespec end = {
+		.tv_sec = (time_t)(instant / SG_SECOND),
+		.tv_nsec = (long)(instant % SG_SECOND) * 1000,
+	};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL) == EINTR)
+		continue;
+}
+
 /* ---- writing ------------------------------------------------------------ */
 
 /* ".5" for half a second, "" for none. */
@@ -73,6 +85,23 @@ void sg_time_format_seconds(sg_usec time, char text[SG_TIME_SIZE])
 	format_fraction(magnitude, fraction);
 	snprintf(text, SG_TIME_SIZE, "%s%lld%s", time < 0 ? "-" : "",
 	         (long long)(magnitude / SG_SECOND), fraction);
+}
+
+void sg_time_format_rounded(sg_usec time, unsigned decimals,
+                            char text[SG_TIME_SIZE])
+{
+	sg_usec magnitude = time < 0 ? -time : time;
+	sg_usec unit = 1;
+	sg_usec units = 1; /* in a second */
+
+	for (unsigned i = decimals; i < FRACTION_DIGITS; i++)
+		unit *= 10;
+	for (unsigned i = 0; i < decimals; i++)
+		units *= 10;
+	sg_usec rounded = (magnitude + unit / 2) / unit;
+	snprintf(text, SG_TIME_SIZE, "%s%lld.%0*lld",
+	         time < 0 && rounded > 0 ? "-" : "", (long long)(rounded / units),
+	         (int)decimals, (long long)(rounded % units));
 }
 
 /* ---- reading ------------------------------------------------------------ */

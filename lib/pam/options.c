@@ -12,6 +12,12 @@
 #define DEFAULT_CONFIG SG_CONFIG_DIR "/skewgate.conf"
 #define DEFAULT_KEYS SG_CONFIG_DIR "/jwks.json"
 
+/* Sixty-four times what the longest config needs. */
+#define MAX_CONFIG ((size_t)64 * 1024)
+
+/* A key set of this size costs a login 160 MB while it is parsed. */
+#define MAX_KEYS ((size_t)2 * 1024 * 1024)
+
 /* More would hide that a clock is wrong; see pam_skewgate(8). */
 #define MAX_LEEWAY 300
 
@@ -328,7 +334,7 @@ int sg_options_read(int count, const char *const *arguments,
 	if (sg_policy_begin(&options->policy) != 0 || options->config == NULL ||
 	    options->keys == NULL)
 		return sg_fail_memory(error);
-	if (sg_trusted_read(path, &bytes, &size, error) != 0) {
+	if (sg_trusted_read(path, MAX_CONFIG, &bytes, &size, error) != 0) {
 		if (named != NULL || strcmp(error->code, "file-missing") != 0)
 			return -1;
 	} else if (read_config(path, bytes, size, options, error) != 0) {
@@ -351,7 +357,7 @@ int sg_options_read_keys(const struct sg_options *options,
 	char *bytes = NULL;
 	size_t size = 0;
 
-	if (sg_trusted_read(options->keys, &bytes, &size, error) != 0)
+	if (sg_trusted_read(options->keys, MAX_KEYS, &bytes, &size, error) != 0)
 		return -1;
 	int failed = sg_jwks_parse(bytes, size, keys, &reason);
 	explicit_bzero(bytes, size);

@@ -161,12 +161,9 @@ static int judge_record(const char *path, struct sg_clock *clock,
 	struct record record = {0};
 	size_t size = 0;
 
-	if (sg_trusted_read(path, &bytes, &size, error) != 0)
+	if (sg_trusted_read(path, MAX_RECORD, &bytes, &size, error) != 0)
 		return -1;
-	json_auto_t *json =
-		size > MAX_RECORD
-			? NULL
-			: json_loadb(bytes, size, JSON_REJECT_DUPLICATES, NULL);
+	json_auto_t *json = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, NULL);
 	if (json == NULL || unpack(json, &record) != 0)
 		return sg_fail(error, "record-malformed",
 		               "%s is not what skewgate status --record writes; remove "

@@ -36,6 +36,32 @@ static void test_control_characters(void **state)
 	sg_warnings_free(&warnings);
 }
 
+/* UTF-8 has control characters of its own: U+009B begins a terminal's sequence.
+ */
+static void test_bytes_above_ascii(void **state)
+{
+	struct sg_error error;
+	char long_text[2 * SG_TEXT_SIZE];
+
+	(void)state;
+	sg_fail(&error, "c", "%s",
+	        "\xc2\x9b"
+	        "31m ~ /home/\xc3\xa9/x \xff\x80");
+	assert_string_equal(error.text,
+	                    "\\xC2\\x9B31m ~ /home/\\xC3\\xA9/x \\xFF\\x80");
+	/* What is cut ends before an escape, not within one. */
+	for (size_t plain = 0; plain < 8; plain++) {
+		memset(long_text, 'x', plain);
+		memset(long_text + plain, '\xe9', SG_TEXT_SIZE);
+		long_text[plain + SG_TEXT_SIZE] = '\0';
+		sg_fail(&error, "c", "%s", long_text);
+		size_t length = strlen(error.text);
+		assert_true(length < SG_TEXT_SIZE && length >= SG_TEXT_SIZE - 4);
+		assert_int_equal((length - plain) % 4, 0);
+		assert_string_equal(error.text + length - 4, "\\xE9");
+	}
+}
+
 static void test_quotations(void **state)
 {
 	static const struct {
@@ -94,6 +120,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fail),
 		cmocka_unit_test(test_control_characters),
+		cmocka_unit_test(test_bytes_above_ascii),
 		cmocka_unit_test(test_quotations),
 		cmocka_unit_test(test_lists),
 	};

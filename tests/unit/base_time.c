@@ -116,12 +116,48 @@ static void test_seconds(void **state)
 	}
 }
 
+static void test_rounded(void **state)
+{
+	static const struct {
+		sg_usec time;
+		unsigned decimals;
+		const char *text;
+	} cases[] = {
+		{0, 1, "0.0"},        {0, 6, "0.000000"},
+		{1, 6, "0.000001"},   {-1, 6, "-0.000001"},
+		{49999, 1, "0.0"},    {50000, 1, "0.1"},
+		{-49999, 1, "0.0"}, /* nothing is less than nothing */
+		{-50000, 1, "-0.1"},  {10 * SG_SECOND, 3, "10.000"},
+		{999999, 3, "1.000"}, {-9999950, 4, "-10.0000"},
+		{300, 4, "0.0003"},   {SG_TIME_LAST, 3, "253402300799.000"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[SG_TIME_SIZE];
+
+		sg_time_format_rounded(cases[i].time, cases[i].decimals, text);
+		assert_string_equal(text, cases[i].text);
+	}
+}
+
+/* It ends no earlier than it should; how much later is the machine's affair. */
+static void test_sleep_until(void **state)
+{
+	sg_usec start = sg_time_elapsed();
+
+	(void)state;
+	sg_time_sleep_until(start - SG_SECOND);
+	sg_time_sleep_until(start + SG_SECOND / 50);
+	assert_true(sg_time_elapsed() >= start + SG_SECOND / 50);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_read_and_written),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_seconds),
+		cmocka_unit_test(test_read_and_written), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_seconds),          cmocka_unit_test(test_rounded),
+		cmocka_unit_test(test_sleep_until),
 	};
 
 	return cmocka_run_group_tests_name("base_time", tests, NULL, NULL);
