@@ -86,6 +86,7 @@ struct sg_login {
 struct sg_verdict {
 	enum sg_reason reason;
 	struct sg_error error; /* the reason, and a sentence for administrators */
+	bool any_token;        /* if unavailable, it is so to every token */
 	bool verified;         /* the signature held: the claims are the issuer's */
 	bool judged_time;      /* the claims are such that the window was asked */
 	bool leeway_used;      /* accepted, but not without the leeway */
@@ -129,6 +130,10 @@ const char *sg_reason_name(enum sg_reason reason);
 
 /* "issuer", "host", "none", "unknown"; NULL: not asked. */
 const char *sg_culprit_name(enum sg_culprit culprit);
+
+/* Why a token lies outside of its window: the clock that is at fault, where
+ * that is known, else each that may be; or what to do when none is. */
+const char *sg_culprit_sentence(enum sg_window window, enum sg_culprit culprit);
 
 /* The decision as one line of `key=value` for the log; what strangers wrote is
  * escaped and cut. The caller frees it; NULL without memory. */

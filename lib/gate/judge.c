@@ -193,15 +193,15 @@ static int check_clock(const struct sg_policy *policy,
  * Judges the window again, at each instant that the measurement allows for. The
  * instants that it accepts have no gap, so the ends of both tell all.
  */
-static enum sg_culprit find_culprit(const struct sg_verdict *verdict)
+static enum sg_culprit find_culprit(const struct sg_verdict *verdict,
+                                    enum sg_window window)
 {
 	const struct sg_claims *claims = &verdict->claims;
 	const struct sg_clock *clock = &verdict->clock;
-	enum sg_reason reason = verdict->reason;
 	sg_usec from = 0;
 	sg_usec until = 0;
 
-	if (reason < SG_EXPIRED || reason > SG_LIFETIME)
+	if (window == SG_WINDOW_INSIDE)
 		return SG_CULPRIT_NOT_ASKED;
 	if (!sg_window_span(claims, &verdict->rules, &from, &until))
 		return SG_CULPRIT_NONE; /* no clock would help */
@@ -214,11 +214,10 @@ static enum sg_culprit find_culprit(const struct sg_verdict *verdict)
 		return SG_CULPRIT_HOST;
 	if (latest >= from && earliest < until)
 		return SG_CULPRIT_UNKNOWN;
-	if (reason == SG_ISSUED_IN_FUTURE ||
-	    (reason == SG_NOT_YET_VALID && claims->issued.present &&
-	     claims->not_before.time <= claims->issued.time))
-		return SG_CULPRIT_ISSUER;
-	return SG_CULPRIT_NONE;
+	/* What is not yet valid, and not issued in the future, has an nbf after its
+	 * iat: the issuer meant so. */
+	return window == SG_WINDOW_ISSUED_IN_FUTURE ? SG_CULPRIT_ISSUER
+	                                            : SG_CULPRIT_NONE;
 }
 
 /* ---- the window --------------------------------------------------------- */
@@ -250,53 +249,9 @@ static void tell_accepted(const struct sg_window_rules *rules,
 	         login->user == NULL ? "; the user was not checked" : "");
 }
 
-static int check_window(const struct sg_window_rules *rules,
-                        const struct sg_login *login,
-                        struct sg_verdict *verdict)
+static int refuse_lifetime(const struct sg_claims *claims,
+                           struct sg_error *error)
 {
-	const struct sg_claims *claims = &verdict->claims;
-	struct sg_window_rules strict = *rules;
-	struct sg_error *error = &verdict->error;
-	sg_usec now = verdict->now;
-
-	strict.leeway = 0;
-	verdict->judged_time = true;
-	verdict->margin = sg_window_margin(claims, rules, now);
-	switch (sg_window_judge(claims, rules, now)) {
-	case SG_WINDOW_INSIDE:
-		verdict->leeway_used =
-			sg_window_judge(claims, &strict, now) != SG_WINDOW_INSIDE;
-		tell_accepted(rules, login, verdict);
-		return 0;
-	case SG_WINDOW_EXPIRED:
-		return sg_fail(error, "expired",
-		               "the token expired %s s ago (exp), and the leeway is "
-		               "%s s; get a new one",
-		               seconds(now - claims->expires.time).text,
-		               seconds(rules->leeway).text);
-	case SG_WINDOW_ISSUED_IN_FUTURE:
-		return sg_fail(error, "issued_in_future",
-		               "the token was issued %s s in the future (iat), and "
-		               "the leeway is %s s; the issuer's clock is ahead, or "
-		               "this host's is behind",
-		               seconds(claims->issued.time - now).text,
-		               seconds(rules->leeway).text);
-	case SG_WINDOW_NOT_YET_VALID:
-		return sg_fail(error, "not_yet_valid",
-		               "the token is valid in %s s only (nbf), and the "
-		               "leeway is %s s; the issuer meant so, its clock is "
-		               "ahead, or this host's is behind",
-		               seconds(claims->not_before.time - now).text,
-		               seconds(rules->leeway).text);
-	case SG_WINDOW_TOO_OLD:
-		return sg_fail(error, "too_old",
-		               "the token was issued %s s ago (iat), and max_age is "
-		               "%s s; get a new one",
-		               seconds(now - claims->issued.time).text,
-		               seconds(rules->max_age).text);
-	case SG_WINDOW_LIFETIME:
-		break;
-	}
 	if (claims->not_before.present &&
 	    claims->expires.time <= claims->not_before.time)
 		return sg_fail(error, "lifetime",
@@ -306,6 +261,68 @@ static int check_window(const struct sg_window_rules *rules,
 	               "the token lives for %s s (iat to exp); it has to be more "
 	               "than 0, and at most max_lifetime where that is set",
 	               seconds(claims->expires.time - claims->issued.time).text);
+}
+
+/* The refusal for its time, by any_token's clock it is. */
+static int refuse_time(const struct sg_verdict *verdict, enum sg_window window,
+                       struct sg_error *error)
+{
+	const struct sg_claims *claims = &verdict->claims;
+	const struct sg_window_rules *rules = &verdict->rules;
+	const char *why = sg_culprit_sentence(window, verdict->culprit);
+	sg_usec now = verdict->now;
+
+	switch (window) {
+	case SG_WINDOW_EXPIRED:
+		return sg_fail(error, "expired",
+		               "the token expired %s s ago (exp), and the leeway is "
+		               "%s s; %s",
+		               seconds(now - claims->expires.time).text,
+		               seconds(rules->leeway).text, why);
+	case SG_WINDOW_ISSUED_IN_FUTURE:
+		return sg_fail(error, "issued_in_future",
+		               "the token was issued %s s in the future (iat), and "
+		               "the leeway is %s s; %s",
+		               seconds(claims->issued.time - now).text,
+		               seconds(rules->leeway).text, why);
+	case SG_WINDOW_NOT_YET_VALID:
+		return sg_fail(error, "not_yet_valid",
+		               "the token is valid in %s s only (nbf), and the "
+		               "leeway is %s s; %s",
+		               seconds(claims->not_before.time - now).text,
+		               seconds(rules->leeway).text, why);
+	case SG_WINDOW_TOO_OLD:
+		return sg_fail(error, "too_old",
+		               "the token was issued %s s ago (iat), and max_age is "
+		               "%s s; %s",
+		               seconds(now - claims->issued.time).text,
+		               seconds(rules->max_age).text, why);
+	case SG_WINDOW_INSIDE:
+	case SG_WINDOW_LIFETIME:
+		break;
+	}
+	return refuse_lifetime(claims, error);
+}
+
+static int check_window(const struct sg_window_rules *rules,
+                        const struct sg_login *login,
+                        struct sg_verdict *verdict)
+{
+	const struct sg_claims *claims = &verdict->claims;
+	struct sg_window_rules strict = *rules;
+	sg_usec now = verdict->now;
+	enum sg_window window = sg_window_judge(claims, rules, now);
+
+	strict.leeway = 0;
+	verdict->judged_time = true;
+	verdict->margin = sg_window_margin(claims, rules, now);
+	verdict->culprit = find_culprit(verdict, window);
+	if (window != SG_WINDOW_INSIDE)
+		return refuse_time(verdict, window, &verdict->error);
+	verdict->leeway_used =
+		sg_window_judge(claims, &strict, now) != SG_WINDOW_INSIDE;
+	tell_accepted(rules, login, verdict);
+	return 0;
 }
 
 /* ---- all of it ---------------------------------------------------------- */
@@ -318,6 +335,23 @@ static enum sg_reason reason_of(const struct sg_error *error)
 		if (strcmp(sg_reason_name(reason), error->code) == 0)
 			return reason;
 	return SG_UNAVAILABLE;
+}
+
+/* Does what a verification costs for a token that was not worth one: sshd
+ * replaces what an unknown user sends by junk, and who exists must not be told
+ * by how long the refusal takes. A key set that OpenSSL makes no key of is
+ * unavailable to every token. */
+static void even_out(const struct sg_login *login, const struct sg_jwks *keys,
+                     struct sg_verdict *verdict)
+{
+	struct sg_error error = {0};
+
+	if (verdict->jws.tried ||
+	    sg_jws_verify_nothing(login->token, login->size, keys, &error) == 0)
+		return;
+	verdict->reason = SG_UNAVAILABLE;
+	verdict->error = error;
+	verdict->any_token = true;
 }
 
 void sg_gate_judge(const struct sg_policy *policy, const struct sg_jwks *keys,
@@ -336,18 +370,15 @@ void sg_gate_judge(const struct sg_policy *policy, const struct sg_jwks *keys,
 		refused = check_clock(policy, verdict);
 	if (refused == 0)
 		refused = check_window(&policy->window, login, verdict);
-	if (refused == 0 && policy->single_use)
+	if (refused == 0 && policy->single_use) {
+		verdict->any_token = true; /* the store is the host's */
 		refused =
 			sg_store_use(login->store, &verdict->claims,
 		                 verdict->claims.expires.time + policy->window.leeway,
 		                 login->now, login->records, &verdict->error);
+	}
 	verdict->reason = refused == 0 ? SG_ACCEPTED : reason_of(&verdict->error);
-	verdict->culprit = find_culprit(verdict);
-
-	/* sshd replaces what an unknown user sends by junk: who exists must not be
-	 * told by how long the refusal takes. */
-	if (!verdict->jws.tried)
-		sg_jws_verify_nothing(login->token, login->size, keys);
+	even_out(login, keys, verdict);
 	verdict->jws.text = NULL; /* the token is the caller's */
 }
 
@@ -357,6 +388,7 @@ void sg_gate_unavailable(const struct sg_error *error, sg_usec now,
 	*verdict = (struct sg_verdict){
 		.reason = SG_UNAVAILABLE,
 		.error = *error,
+		.any_token = true,
 		.now = now,
 	};
 }

@@ -11,8 +11,10 @@
 #include <string.h>
 #include <syslog.h>
 
-/* Bytes of a value in the log: any name that is honest fits. */
-#define MAX_VALUE 128
+/* Bytes of a value in the log: any name that is honest fits. A subject may be
+ * a whole path of names, and policies are written from what the log says. */
+#define MAX_VALUE ((size_t)128)
+#define MAX_SUBJECT ((size_t)256)
 
 static const char *const names[] = {
 	[SG_ACCEPTED] = "accepted",
@@ -61,23 +63,43 @@ static bool is_plain(unsigned char byte)
 	       (byte != '\0' && strchr("._:/@+-", byte) != NULL);
 }
 
-/* A field, unless there is no value. */
-static void put_text(FILE *line, const char *key, const char *value)
+/* How many bytes a value has in the log. */
+static size_t escaped_size(const char *value)
 {
-	size_t room = MAX_VALUE;
+	size_t size = 0;
 
+	for (; *value != '\0'; value++)
+		size += is_plain((unsigned char)*value) ? 1 : 3;
+	return size;
+}
+
+/* A field of at most so many bytes, unless there is no value. One that is cut
+ * ends with a % of its own, as no whole value does. */
+static void put_limited(FILE *line, const char *key, const char *value,
+                        size_t limit)
+{
 	if (value == NULL)
 		return;
+	bool cut = escaped_size(value) > limit;
+	size_t room = cut ? limit - 1 : limit;
+
 	fprintf(line, " %s=", key);
 	for (; *value != '\0'; value++) {
 		unsigned char byte = (unsigned char)*value;
 		size_t needed = is_plain(byte) ? 1 : 3;
 
 		if (needed > room)
-			return;
+			break;
 		room -= needed;
 		fprintf(line, needed == 1 ? "%c" : "%%%02X", byte);
 	}
+	if (cut)
+		fputc('%', line);
+}
+
+static void put_text(FILE *line, const char *key, const char *value)
+{
+	put_limited(line, key, value, MAX_VALUE);
 }
 
 static void put_time(FILE *line, const char *key, sg_usec time)
@@ -88,9 +110,18 @@ static void put_time(FILE *line, const char *key, sg_usec time)
 	fprintf(line, " %s=%s", key, text);
 }
 
+static void put_seconds(FILE *line, const char *key, sg_usec duration,
+                        unsigned decimals)
+{
+	char text[SG_TIME_SIZE];
+
+	sg_time_format_rounded(duration, decimals, text);
+	fprintf(line, " %s=%ss", key, text);
+}
+
 static void put_duration(FILE *line, const char *key, sg_usec duration)
 {
-	fprintf(line, " %s=%.3fs", key, (double)duration / 1e6);
+	put_seconds(line, key, duration, 3);
 }
 
 /* How far the token is off, by the reason. */
@@ -128,9 +159,9 @@ static void put_clock(FILE *line, const struct sg_verdict *verdict)
 
 	put_text(line, "clock", sg_clock_state_name(clock->state));
 	if (clock->measured)
-		fprintf(line, " host_offset=%.4fs", (double)clock->offset / 1e6);
+		put_seconds(line, "host_offset", clock->offset, 4);
 	if (clock->bounded)
-		fprintf(line, " bound=%.4fs", (double)clock->bound / 1e6);
+		put_seconds(line, "bound", clock->bound, 4);
 	if (clock->daemon_gone)
 		put_text(line, "daemon", "gone");
 	if (!clock->measured)
@@ -162,7 +193,7 @@ char *sg_verdict_log(const struct sg_verdict *verdict, const char *user,
 	put_text(line, "kid", jws->kid);
 	if (verdict->verified) {
 		put_text(line, "iss", claims->issuer);
-		put_text(line, "sub", claims->subject);
+		put_limited(line, "sub", claims->subject, MAX_SUBJECT);
 		put_text(line, "jti", claims->id);
 		if (claims->issued.present)
 			put_time(line, "iat", claims->issued.time);
@@ -197,56 +228,97 @@ int sg_verdict_priority(const struct sg_verdict *verdict)
 	                                                               : LOG_NOTICE;
 }
 
+/* ---- the culprit -------------------------------------------------------- */
+
+const char *sg_culprit_sentence(enum sg_window window, enum sg_culprit culprit)
+{
+	bool future = window == SG_WINDOW_ISSUED_IN_FUTURE ||
+	              window == SG_WINDOW_NOT_YET_VALID;
+
+	switch (culprit) {
+	case SG_CULPRIT_ISSUER:
+		return "its issuer's clock is ahead";
+	case SG_CULPRIT_HOST:
+		return future ? "this host's clock is behind"
+		              : "this host's clock is ahead";
+	case SG_CULPRIT_NONE:
+		if (window == SG_WINDOW_NOT_YET_VALID)
+			return "the issuer meant so";
+		return future ? "no time suits it" : "get a new one";
+	case SG_CULPRIT_NOT_ASKED:
+	case SG_CULPRIT_UNKNOWN:
+		break;
+	}
+	if (window == SG_WINDOW_NOT_YET_VALID)
+		return "the issuer meant so, its clock is ahead, or this host's is "
+			   "behind";
+	return future ? "its issuer's clock is ahead, or this host's is behind"
+	              : "get a new one";
+}
+
 /* ---- the user ----------------------------------------------------------- */
 
-/* Why a token lies in the future. */
-static const char *blame(enum sg_culprit culprit)
+/* A duration as people say it. */
+struct rounded {
+	char text[SG_TIME_SIZE];
+};
+
+static struct rounded rounded(sg_usec time)
 {
-	if (culprit == SG_CULPRIT_ISSUER)
-		return "its issuer's clock is ahead";
-	if (culprit == SG_CULPRIT_HOST)
-		return "this host's clock is behind";
-	return "its issuer's clock is ahead, or this host's is behind";
+	struct rounded made = {""};
+
+	sg_time_format_rounded(time, 1, made.text);
+	return made;
+}
+
+static void tell_lifetime(const struct sg_verdict *verdict, char *text,
+                          size_t size)
+{
+	sg_usec most = verdict->rules.max_lifetime;
+	sg_usec lifetime =
+		verdict->claims.expires.time - verdict->claims.issued.time;
+
+	if (most > 0 && lifetime > most)
+		snprintf(text, size,
+		         "This token lives for %s s, and this host takes none that "
+		         "lives for more than %lld s.",
+		         rounded(lifetime).text, (long long)(most / SG_SECOND));
+	else
+		snprintf(text, size, "This token ends before it begins.");
 }
 
 bool sg_verdict_message(const struct sg_verdict *verdict, char *text,
                         size_t size)
 {
 	const struct sg_claims *claims = &verdict->claims;
-	const struct sg_window_rules *rules = &verdict->rules;
+	enum sg_culprit culprit = verdict->culprit;
 	sg_usec now = verdict->now;
 
 	switch (verdict->reason) {
 	case SG_EXPIRED:
-		snprintf(text, size, "This token expired %.1f s ago: get a new one.",
-		         (double)(now - claims->expires.time) / 1e6);
+		snprintf(text, size, "This token expired %s s ago: %s.",
+		         rounded(now - claims->expires.time).text,
+		         sg_culprit_sentence(SG_WINDOW_EXPIRED, culprit));
 		return true;
 	case SG_ISSUED_IN_FUTURE:
-		snprintf(text, size, "This token was issued %.1f s in the future: %s.",
-		         (double)(claims->issued.time - now) / 1e6,
-		         blame(verdict->culprit));
+		snprintf(text, size, "This token was issued %s s in the future: %s.",
+		         rounded(claims->issued.time - now).text,
+		         sg_culprit_sentence(SG_WINDOW_ISSUED_IN_FUTURE, culprit));
 		return true;
 	case SG_NOT_YET_VALID:
-		snprintf(text, size, "This token is not valid for another %.1f s.",
-		         (double)(claims->not_before.time - now) / 1e6);
+		snprintf(text, size, "This token is not valid for another %s s.",
+		         rounded(claims->not_before.time - now).text);
 		return true;
 	case SG_TOO_OLD:
 		snprintf(text, size,
-		         "This token was issued %.1f s ago, and this host takes none "
-		         "older than %.0f s: get a new one.",
-		         (double)(now - claims->issued.time) / 1e6,
-		         (double)rules->max_age / 1e6);
+		         "This token was issued %s s ago, and this host takes none "
+		         "older than %lld s: %s.",
+		         rounded(now - claims->issued.time).text,
+		         (long long)(verdict->rules.max_age / SG_SECOND),
+		         sg_culprit_sentence(SG_WINDOW_TOO_OLD, culprit));
 		return true;
 	case SG_LIFETIME:
-		if (rules->max_lifetime > 0 &&
-		    claims->expires.time - claims->issued.time > rules->max_lifetime)
-			snprintf(text, size,
-			         "This token lives for %.1f s, and this host takes none "
-			         "that lives for more than %.0f s.",
-			         (double)(claims->expires.time - claims->issued.time) / 1e6,
-			         (double)rules->max_lifetime / 1e6);
-		else
-			snprintf(text, size, "This token ends before it begins.");
+		tell_lifetime(verdict, text, size);
 		return true;
 	case SG_REPLAYED:
 		snprintf(text, size,

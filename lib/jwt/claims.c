@@ -9,6 +9,25 @@
 
 #include <string.h>
 
+const char *sg_json_reason(json_error_t *reason)
+{
+	char *near = strstr(reason->text, " near ");
+
+	if (near != NULL)
+		*near = '\0';
+	return reason->text;
+}
+
+int sg_fail_object(const json_t *json, json_error_t *reason, const char *part,
+                   struct sg_error *error)
+{
+	if (json != NULL)
+		return sg_fail(error, "malformed", "its %s is not a JSON object", part);
+	return sg_fail(error, "malformed",
+	               "its %s is not a JSON object: %s, at byte %d", part,
+	               sg_json_reason(reason), reason->position);
+}
+
 int sg_claims_parse(const unsigned char *payload, size_t size,
                     struct sg_claims *claims, struct sg_error *error)
 {
@@ -17,10 +36,7 @@ int sg_claims_parse(const unsigned char *payload, size_t size,
 	claims->json = json_loadb((const char *)payload, size,
 	                          JSON_REJECT_DUPLICATES, &reason);
 	if (!json_is_object(claims->json))
-		return sg_fail(error, "malformed",
-		               "the payload is not a JSON object%s%s",
-		               claims->json == NULL ? ": " : "",
-		               claims->json == NULL ? reason.text : "");
+		return sg_fail_object(claims->json, &reason, "payload", error);
 	return 0;
 }
 
@@ -43,7 +59,7 @@ static sg_usec to_usec(double seconds, bool up)
 static int read_time(const json_t *json, const char *name, bool up,
                      struct sg_time_claim *claim, struct sg_error *error)
 {
-	const json_int_t last = SG_TIME_LAST / SG_SECOND;
+	const double last = (double)(SG_TIME_LAST / SG_SECOND);
 	const json_t *value = json_object_get(json, name);
 
 	if (value == NULL)
@@ -53,27 +69,17 @@ static int read_time(const json_t *json, const char *name, bool up,
 		               "the claim %s is not a number; the issuer has to write "
 		               "seconds since the epoch",
 		               name);
+	/* As a double, any integer is on the same side of both ends. */
+	double seconds = json_number_value(value);
+	if (!(seconds >= 0 && seconds <= last))
+		return sg_fail(error, "claim_type",
+		               "the claim %s is not within the years 1970 to 9999; the "
+		               "issuer has to write seconds since the epoch",
+		               name);
+	claim->time = json_is_integer(value) ? json_integer_value(value) * SG_SECOND
+	                                     : to_usec(seconds, up);
 	claim->present = true;
-	if (json_is_integer(value)) {
-		json_int_t seconds = json_integer_value(value);
-
-		claim->time = 0;
-		if (seconds >= 0 && seconds <= last) {
-			claim->time = seconds * SG_SECOND;
-			return 0;
-		}
-	} else {
-		double seconds = json_real_value(value);
-
-		if (seconds >= 0 && seconds <= (double)last) {
-			claim->time = to_usec(seconds, up);
-			return 0;
-		}
-	}
-	return sg_fail(error, "claim_type",
-	               "the claim %s is not within the years 1970 to 9999; the "
-	               "issuer has to write seconds since the epoch",
-	               name);
+	return 0;
 }
 
 int sg_claims_text(const struct sg_claims *claims, const char *name,

@@ -125,7 +125,8 @@ bool sg_jwk_fits(const json_t *jwk, const struct sg_algorithm *algorithm)
 	return kty != NULL && strcmp(kty, algorithm->kty) == 0 &&
 	       (kid == NULL || json_is_string(kid)) &&
 	       is_of_curve(algorithm, curve_of(jwk, kty)) &&
-	       agrees(jwk, "alg", algorithm->name) && agrees(jwk, "use", "sig") &&
+	       agrees(jwk, "alg", algorithm->name) &&
+	       (agrees(jwk, "use", "sig") || agrees(jwk, "use", "jwt-svid")) &&
 	       allows_verify(jwk);
 }
 
@@ -160,15 +161,25 @@ static int fail_import(struct sg_error *error)
 	               ERR_reason_error_string(ERR_peek_last_error()));
 }
 
+/* No key of this type can be made, whatever is in it. */
+static int fail_type(const char *type, struct sg_error *error)
+{
+	return sg_fail(error, "crypto-unusable",
+	               "OpenSSL has no keys of the type %s: %s; see to its config "
+	               "and providers (openssl list -providers)",
+	               type, ERR_reason_error_string(ERR_peek_last_error()));
+}
+
 static int from_params(const char *type, OSSL_PARAM *params, struct sg_key *key,
                        struct sg_error *error)
 {
 	auto_context EVP_PKEY_CTX *context =
 		EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
 
-	if (context == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
-	    EVP_PKEY_fromdata(context, &key->pkey, EVP_PKEY_PUBLIC_KEY, params) !=
-	        1)
+	if (context == NULL || EVP_PKEY_fromdata_init(context) != 1)
+		return fail_type(type, error);
+	if (EVP_PKEY_fromdata(context, &key->pkey, EVP_PKEY_PUBLIC_KEY, params) !=
+	    1)
 		return fail_import(error);
 	return 0;
 }
@@ -211,9 +222,11 @@ static int import_okp(const json_t *jwk, struct sg_key *key,
 		return -1;
 	if (size != key->curve->size)
 		return fail_member("x", error);
-	key->pkey = EVP_PKEY_new_raw_public_key_ex(NULL, key->curve->openssl, NULL,
-	                                           bytes, size);
-	return key->pkey != NULL ? 0 : fail_import(error);
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, bytes, size),
+		OSSL_PARAM_construct_end(),
+	};
+	return from_params(key->curve->openssl, params, key, error);
 }
 
 /* An even exponent, or 1, lets anybody sign. */

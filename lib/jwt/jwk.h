@@ -22,7 +22,8 @@ void sg_key_free(struct sg_key *key);
  * crv, alg, use, key_ops (RFC 7517 section 4). OpenSSL is not asked. */
 bool sg_jwk_fits(const json_t *jwk, const struct sg_algorithm *algorithm);
 
-/* Makes the key that the JWK describes. Error: keys-unusable. */
+/* Makes the key that the JWK describes. Errors: keys-unusable; crypto-unusable
+ * when OpenSSL makes none of that type. */
 int sg_jwk_import(const json_t *jwk, const struct sg_algorithm *algorithm,
                   struct sg_key *key, struct sg_error *error);
 
@@ -41,14 +42,15 @@ int sg_key_check_rsa(const BIGNUM *modulus, const BIGNUM *exponent,
                      struct sg_error *error);
 
 /* Chooses the one key of the set that fits; `kid` NULL: the token names none.
- * Error: unknown_key. */
+ * Errors: unknown_key, crypto-unusable. */
 int sg_jwks_choose(const struct sg_jwks *set,
                    const struct sg_algorithm *algorithm, const char *kid,
                    struct sg_key *key, struct sg_error *error);
 
-/* Any usable key of the set, with an algorithm of its, or NULL when there is
- * none. */
+/* Any usable key of the set, with an algorithm of its. NULL when there is none;
+ * the error is crypto-unusable then if OpenSSL is why, else empty. */
 const struct sg_algorithm *sg_jwks_choose_any(const struct sg_jwks *set,
-                                              struct sg_key *key);
+                                              struct sg_key *key,
+                                              struct sg_error *error);
 
 #endif

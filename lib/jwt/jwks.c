@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Ten times what the largest issuers publish. */
+#define MAX_KEYS ((size_t)1000)
+
 struct sg_jwks {
 	json_t *json; /* a list of JWKs; NULL: the key is PEM */
 	struct sg_key pem;
@@ -63,7 +66,12 @@ static json_t *read_json(const char *bytes, size_t size, struct sg_error *error)
 	if (json == NULL)
 		sg_fail(error, "keys-unparseable",
 		        "it is neither JSON nor PEM: line %d, column %d: %s",
-		        reason.line, reason.column, reason.text);
+		        reason.line, reason.column, sg_json_reason(&reason));
+	else if (json_array_size(keys) > MAX_KEYS)
+		sg_fail(error, "keys-too-many",
+		        "it has %zu keys, and %zu are the most; leave those that are "
+		        "in use",
+		        json_array_size(keys), MAX_KEYS);
 	else if (json_is_array(keys))
 		return json_incref(keys);
 	else if (keys != NULL || !json_is_string(json_object_get(json, "kty")))
@@ -147,6 +155,12 @@ static bool has_kid(const json_t *jwk, const char *kid)
 	return own != NULL && strcmp(own, kid) == 0;
 }
 
+/* A broken OpenSSL is not a wrong key. */
+static bool is_crypto(const struct sg_error *error)
+{
+	return strcmp(error->code, "crypto-unusable") == 0;
+}
+
 static int fail_to_choose(const struct sg_algorithm *algorithm, const char *kid,
                           size_t named, size_t usable,
                           const struct sg_error *reason, struct sg_error *error)
@@ -171,8 +185,8 @@ static int fail_to_choose(const struct sg_algorithm *algorithm, const char *kid,
 		               "of its own, which the token has to name",
 		               token);
 	if (reason->code[0] != '\0')
-		return sg_fail(error, code, "%s, and that cannot be used: %s", token,
-		               reason->text);
+		return sg_fail(error, is_crypto(reason) ? reason->code : code,
+		               "%s, and that cannot be used: %s", token, reason->text);
 	return sg_fail(error, code,
 	               "%s, and by kty, crv, alg, use and key_ops none such of the "
 	               "set is for %s",
@@ -211,22 +225,26 @@ int sg_jwks_choose(const struct sg_jwks *set,
 }
 
 const struct sg_algorithm *sg_jwks_choose_any(const struct sg_jwks *set,
-                                              struct sg_key *key)
+                                              struct sg_key *key,
+                                              struct sg_error *error)
 {
-	struct sg_error ignored = {0};
+	struct sg_error reason = {0};
 	const json_t *jwk;
 	size_t i;
 
+	*error = reason;
 	for (size_t k = 0; set->json == NULL && k < sg_algorithm_count; k++)
-		if (choose_pem(set, &sg_algorithm_table[k], key, &ignored) == 0)
+		if (choose_pem(set, &sg_algorithm_table[k], key, &reason) == 0)
 			return &sg_algorithm_table[k];
 	json_array_foreach (set->json, i, jwk)
-		for (size_t k = 0; k < sg_algorithm_count; k++)
-			if (sg_jwk_fits(jwk, &sg_algorithm_table[k])) {
-				if (sg_jwk_import(jwk, &sg_algorithm_table[k], key, &ignored) ==
-				    0)
-					return &sg_algorithm_table[k];
-				sg_key_free(key);
-			}
+		for (size_t k = 0; k < sg_algorithm_count; k++) {
+			if (!sg_jwk_fits(jwk, &sg_algorithm_table[k]))
+				continue;
+			if (sg_jwk_import(jwk, &sg_algorithm_table[k], key, &reason) == 0)
+				return &sg_algorithm_table[k];
+			if (is_crypto(&reason))
+				*error = reason;
+			sg_key_free(key);
+		}
 	return NULL;
 }

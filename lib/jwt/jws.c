@@ -15,6 +15,10 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
+/* Of the header, encoded: it is parsed before anything is known of the token,
+ * so whoever sends it must not choose how much that costs. */
+#define MAX_HEADER ((size_t)4096)
+
 /* The largest signature: RSA with 16384 bits. */
 #define MAX_SIGNATURE ((size_t)2048)
 
@@ -112,15 +116,15 @@ static int read_header(const struct part *part, struct sg_jws *jws,
 	size_t size = 0;
 	json_error_t reason;
 
+	if (part->size > MAX_HEADER)
+		return sg_fail(error, "malformed",
+		               "its header is longer than %zu bytes", MAX_HEADER);
 	if (decode(part, "header", &bytes, &size, error) != 0)
 		return -1;
 	jws->header =
 		json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, &reason);
 	if (!json_is_object(jws->header))
-		return sg_fail(error, "malformed",
-		               "its header is not a JSON object%s%s",
-		               jws->header == NULL ? ": " : "",
-		               jws->header == NULL ? reason.text : "");
+		return sg_fail_object(jws->header, &reason, "header", error);
 	if (json_object_get(jws->header, "crit") != NULL)
 		return sg_fail(error, "malformed",
 		               "its header has crit: it asks for extensions that are "
@@ -211,7 +215,15 @@ static int to_der(const struct statement *statement, unsigned char *der)
 	return i2d_ECDSA_SIG(signature, &der);
 }
 
-static bool verify_asymmetric(const struct statement *statement, EVP_PKEY *pkey)
+/* What came of a verification. */
+enum outcome {
+	VALID,
+	INVALID,
+	IMPOSSIBLE, /* OpenSSL, not the signature, is at fault */
+};
+
+static enum outcome verify_asymmetric(const struct statement *statement,
+                                      EVP_PKEY *pkey)
 {
 	const struct sg_algorithm *algorithm = statement->algorithm;
 	const unsigned char *signature = statement->signature;
@@ -224,42 +236,45 @@ static bool verify_asymmetric(const struct statement *statement, EVP_PKEY *pkey)
 		int der_size = to_der(statement, der);
 
 		if (der_size < 0)
-			return false;
+			return IMPOSSIBLE;
 		signature = der;
 		size = (size_t)der_size;
 	}
 	if (context == NULL ||
 	    EVP_DigestVerifyInit_ex(context, &options, algorithm->digest, NULL,
 	                            NULL, pkey, NULL) != 1)
-		return false;
+		return IMPOSSIBLE;
 	/* RFC 7518 section 3.5: MGF1 with the same hash, salt as long as it. */
 	if (algorithm->scheme == SG_SCHEME_RSA_PSS &&
 	    (EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) != 1 ||
 	     EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST) !=
 	         1))
-		return false;
-	return EVP_DigestVerify(context, signature, size,
-	                        (const unsigned char *)statement->text,
-	                        statement->text_size) == 1;
+		return IMPOSSIBLE;
+	bool valid = EVP_DigestVerify(context, signature, size,
+	                              (const unsigned char *)statement->text,
+	                              statement->text_size) == 1;
+	explicit_bzero(der, sizeof der);
+	return valid ? VALID : INVALID;
 }
 
-static bool verify_secret(const struct statement *statement,
-                          const struct sg_key *key)
+static enum outcome verify_secret(const struct statement *statement,
+                                  const struct sg_key *key)
 {
 	unsigned char hash[MAX_HASH];
 	size_t size = 0;
 
-	bool equal =
-		EVP_Q_mac(NULL, "HMAC", NULL, statement->algorithm->digest, NULL,
+	if (EVP_Q_mac(NULL, "HMAC", NULL, statement->algorithm->digest, NULL,
 	              key->secret, key->secret_size,
 	              (const unsigned char *)statement->text, statement->text_size,
-	              hash, sizeof hash, &size) != NULL &&
-		CRYPTO_memcmp(hash, statement->signature, size) == 0;
+	              hash, sizeof hash, &size) == NULL)
+		return IMPOSSIBLE;
+	bool equal = CRYPTO_memcmp(hash, statement->signature, size) == 0;
 	explicit_bzero(hash, sizeof hash);
-	return equal;
+	return equal ? VALID : INVALID;
 }
 
-static bool verify(const struct statement *statement, const struct sg_key *key)
+static enum outcome verify(const struct statement *statement,
+                           const struct sg_key *key)
 {
 	return key->pkey != NULL ? verify_asymmetric(statement, key->pkey)
 	                         : verify_secret(statement, key);
@@ -285,15 +300,26 @@ static int verify_with(struct sg_jws *jws, const struct sg_key *key,
 	};
 	size_t size = signature_size(jws->algorithm, key);
 
-	/* Without this check a long signature would overrun its DER. */
+	/* Without this check a long signature would overrun its DER, and a short
+	 * one be read beyond its end. */
 	if (jws->signature_size != size)
 		return sg_fail(error, "bad_signature",
 		               "the signature has %zu bytes, where %s with this key "
 		               "has %zu",
 		               jws->signature_size, jws->algorithm->name, size);
 	jws->tried = true;
-	if (verify(&statement, key))
+	switch (verify(&statement, key)) {
+	case VALID:
 		return 0;
+	case IMPOSSIBLE:
+		return sg_fail(error, "crypto-unusable",
+		               "OpenSSL cannot verify %s: %s; see to its config and "
+		               "providers (openssl list -providers)",
+		               jws->algorithm->name,
+		               ERR_reason_error_string(ERR_peek_last_error()));
+	case INVALID:
+		break;
+	}
 	return sg_fail(error, "bad_signature",
 	               "the %s signature does not hold; the token was altered, or "
 	               "signed with another key of that name",
@@ -314,14 +340,14 @@ int sg_jws_verify(struct sg_jws *jws, const struct sg_jwks *set,
 	return failed;
 }
 
-void sg_jws_verify_nothing(const char *token, size_t size,
-                           const struct sg_jwks *set)
+int sg_jws_verify_nothing(const char *token, size_t size,
+                          const struct sg_jwks *set, struct sg_error *error)
 {
 	unsigned char signature[MAX_SIGNATURE] = {0};
 	sg_auto_key struct sg_key key = {0};
 
 	ERR_set_mark();
-	const struct sg_algorithm *algorithm = sg_jwks_choose_any(set, &key);
+	const struct sg_algorithm *algorithm = sg_jwks_choose_any(set, &key, error);
 	if (algorithm != NULL) {
 		const struct statement statement = {
 			.algorithm = algorithm,
@@ -336,4 +362,5 @@ void sg_jws_verify_nothing(const char *token, size_t size,
 		(void)verify(&statement, &key);
 	}
 	ERR_pop_to_mark();
+	return error->code[0] == '\0' ? 0 : -1;
 }

@@ -3,7 +3,8 @@
  *
  * It never reads a clock or a file: the time and the bytes are arguments. Error
  * codes are the reasons of the gate: malformed, algorithm, unknown_key,
- * bad_signature, claim_type; for key sets keys-unparseable and keys-unusable.
+ * bad_signature, claim_type; crypto-unusable when OpenSSL cannot do its part;
+ * for key sets keys-unparseable, keys-too-many and keys-unusable.
  */
 #ifndef SG_JWT_H
 #define SG_JWT_H
@@ -54,9 +55,9 @@ struct sg_jwks;
 /*
  * Reads a JWK set (RFC 7517 section 5), one JWK, or a public key in PEM
  * (RFC 7468 section 13); the caller frees it with sg_jwks_free. The bytes may
- * be wiped afterwards. Errors: keys-unparseable; keys-unusable for a PEM file
- * with a private key, a certificate, several blocks, or a key that fits no
- * algorithm.
+ * be wiped afterwards. Errors: keys-unparseable; keys-too-many for more than
+ * 1,000; keys-unusable for a PEM file with a private key, a certificate,
+ * several blocks, or a key that fits no algorithm.
  */
 int sg_jwks_parse(const char *bytes, size_t size, struct sg_jwks **set,
                   struct sg_error *error);
@@ -95,14 +96,16 @@ int sg_jws_parse(const char *token, size_t size, struct sg_jws *jws,
                  struct sg_error *error);
 
 /* Verifies the signature with the one key of the set that fits (RFC 7515
- * section 5.2). Errors: unknown_key, bad_signature. */
+ * section 5.2). Errors: unknown_key, bad_signature, crypto-unusable. */
 int sg_jws_verify(struct sg_jws *jws, const struct sg_jwks *set,
                   struct sg_error *error);
 
 /* Does the work of one verification with some key of the set, for nothing: the
- * time that a refusal takes shall not tell how far a token came. */
-void sg_jws_verify_nothing(const char *token, size_t size,
-                           const struct sg_jwks *set);
+ * time that a refusal takes shall not tell how far a token came. Error:
+ * crypto-unusable when OpenSSL makes a key of none of the set, though their
+ * members are right. */
+int sg_jws_verify_nothing(const char *token, size_t size,
+                          const struct sg_jwks *set, struct sg_error *error);
 
 void sg_jws_free(struct sg_jws *jws);
 
@@ -125,6 +128,15 @@ struct sg_claims {
 	struct sg_time_claim not_before; /* nbf, rounded up */
 	struct sg_time_claim issued;     /* iat, rounded up */
 };
+
+/* What jansson says, without what it quotes: those are bytes of a token, or of
+ * a secret key. */
+const char *sg_json_reason(json_error_t *reason);
+
+/* The failure for a part of a token that is no JSON object: `json` is what it
+ * is, or NULL with jansson's reason. Returns -1. */
+int sg_fail_object(const json_t *json, json_error_t *reason, const char *part,
+                   struct sg_error *error);
 
 /* Reads the payload as a JSON object. Error: malformed. */
 int sg_claims_parse(const unsigned char *payload, size_t size,
