@@ -46,6 +46,7 @@ static bool ask_part(pam_handle_t *pamh, struct credential *credential)
 {
 	char *reply = ask(pamh, ++credential->parts);
 
+	credential->came = sg_time_elapsed();
 	if (reply == NULL)
 		return false;
 	size_t size = strlen(reply);

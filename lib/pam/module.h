@@ -13,6 +13,7 @@ struct credential {
 	char bytes[SG_MAX_TOKEN + 2]; /* one more says that it is too long */
 	size_t size;
 	unsigned parts;
+	sg_usec came; /* the last part; by sg_time_elapsed */
 };
 
 /* Asks for the token, in parts where it is long; `silent`: without advice. What

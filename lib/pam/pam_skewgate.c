@@ -1,5 +1,5 @@
 /*
- * The faces of pam_skewgate.so (pam_sm_authenticate(3) and its like).
+ * The entry points of pam_skewgate.so (pam_sm_authenticate(3) and its like).
  *
  * A login by key passes here too, in its account and session phases, and must
  * never fail because of us: without a token of this login nothing is read.
@@ -9,14 +9,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FACE __attribute__((visibility("default")))
+#define ENTRY_POINT __attribute__((visibility("default")))
 #define UNUSED __attribute__((unused))
+
+/* A refusal ends so long after the token came, or at a multiple of that: more
+ * than any decision takes, so that no clock tells which one it was. */
+#define REFUSAL_TIME (SG_SECOND / 10)
 
 /* What authenticate leaves for the account phase. */
 static const char data_name[] = "skewgate_login";
 
-/* What it leaves for the session: sshd may open that in another process, where
- * the PAM environment is all that is left. */
+/* What it leaves for setcred: sshd may call that in another process, where the
+ * PAM environment is all that is left. */
 static const char session_variable[] = "SKEWGATE_SESSION_ENDS";
 
 /* What pam_systemd(8) takes for the session's length. */
@@ -38,8 +42,8 @@ static void forget_session_end(pam_handle_t *pamh)
 		(void)pam_putenv(pamh, session_variable);
 }
 
-/* Lets the account phase know until when the token is good, and the session
- * with end_session. */
+/* Lets the account phase know until when the token is good, and setcred with
+ * end_session. */
 static int remember(pam_handle_t *pamh, const struct sg_options *options,
                     const struct sg_verdict *verdict)
 {
@@ -96,34 +100,47 @@ static void judge(const struct sg_options *options, const char *user,
 	sg_jwks_free(keys);
 }
 
-/* The login as far as the options are known. */
+/* What a refusal is to the stack. Where `authinfo_unavail=ignore` leads to
+ * passwords, the sender of a token must not be able to choose it. */
+static int result_of(const struct sg_verdict *verdict)
+{
+	if (verdict->reason == SG_CLOCK ||
+	    (verdict->reason == SG_UNAVAILABLE && verdict->any_token))
+		return PAM_AUTHINFO_UNAVAIL;
+	return PAM_AUTH_ERR;
+}
+
+/* The login as far as the options are known; `*came` is when the token did. */
 static int authenticate(pam_handle_t *pamh, bool silent,
-                        const struct sg_options *options, const char *user)
+                        const struct sg_options *options, const char *user,
+                        sg_usec *came)
 {
 	struct credential credential = {.size = 0};
 	struct sg_verdict verdict;
-	int result = PAM_AUTH_ERR;
+	int result;
 
-	if (options->use_first_pass)
+	if (options->use_first_pass) {
 		credential_take(pamh, &credential);
-	else
+	} else {
 		credential_ask(pamh, silent, &credential);
+		*came = credential.came;
+	}
 	judge(options, user, &credential, &verdict);
 	credential_wipe(&credential);
 
 	report_verdict(pamh, user, options->debug, &verdict);
-	if (verdict.reason == SG_UNAVAILABLE || verdict.reason == SG_CLOCK)
-		result = PAM_AUTHINFO_UNAVAIL;
-	else if (verdict.reason == SG_ACCEPTED)
+	if (verdict.reason == SG_ACCEPTED)
 		result = remember(pamh, options, &verdict) == 0 ? PAM_SUCCESS
 		                                                : PAM_AUTHINFO_UNAVAIL;
+	else
+		result = result_of(&verdict);
 	if (!silent)
 		report_to_user(pamh, &verdict);
 	sg_verdict_free(&verdict);
 	return result;
 }
 
-/* Options that a person has to mend, or a file that cannot be had. */
+/* Options that a person has to correct, or a file that cannot be had. */
 static int refuse_options(pam_handle_t *pamh, const char *user,
                           const struct sg_error *error)
 {
@@ -140,9 +157,19 @@ static int refuse_options(pam_handle_t *pamh, const char *user,
 	return PAM_AUTHINFO_UNAVAIL;
 }
 
-FACE int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc,
-                             const char **argv)
+/* Waits until a refusal of what came then may be told. */
+static void wait_out(sg_usec came)
 {
+	sg_usec taken = sg_time_elapsed() - came;
+	sg_usec times = (taken + REFUSAL_TIME - 1) / REFUSAL_TIME;
+
+	sg_time_sleep_until(came + (times > 0 ? times : 1) * REFUSAL_TIME);
+}
+
+ENTRY_POINT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc,
+                                    const char **argv)
+{
+	sg_usec came = sg_time_elapsed();
 	struct sg_options options = {0};
 	struct sg_error error = {0};
 	int result;
@@ -153,22 +180,47 @@ FACE int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc,
 	const char *user = find_user(pamh);
 	if (sg_options_read(argc, argv, &options, &error) == 0)
 		result = authenticate(pamh, ((unsigned)flags & PAM_SILENT) != 0,
-		                      &options, user);
+		                      &options, user, &came);
 	else
 		result = refuse_options(pamh, user, &error);
 	sg_options_free(&options);
+	if (result != PAM_SUCCESS)
+		wait_out(came);
 	return result;
 }
 
-FACE int pam_sm_setcred(UNUSED pam_handle_t *pamh, UNUSED int flags,
-                        UNUSED int argc, UNUSED const char **argv)
+/* Hands pam_systemd what is left of the token, in seconds. */
+static int limit_session(pam_handle_t *pamh, const char *ends)
 {
-	return PAM_SUCCESS;
+	sg_usec left = strtoll(ends, NULL, 10) - sg_time_now();
+	char *limit = NULL;
+
+	if (left < SG_SECOND) {
+		report_ended(pamh);
+		return PAM_CRED_EXPIRED;
+	}
+	if (asprintf(&limit, "%lld", (long long)(left / SG_SECOND)) < 0)
+		return PAM_CRED_ERR;
+	if (pam_set_data(pamh, limit_name, limit, free_data) == PAM_SUCCESS)
+		return PAM_SUCCESS;
+	free(limit);
+	return PAM_CRED_ERR;
 }
 
-/* Never PAM_SUCCESS, which as `sufficient` would let an expired account in. */
-FACE int pam_sm_acct_mgmt(pam_handle_t *pamh, UNUSED int flags, UNUSED int argc,
-                          UNUSED const char **argv)
+/* Every stack that authenticates here comes by: a session line may have been
+ * forgotten, and the session must end all the same. */
+ENTRY_POINT int pam_sm_setcred(pam_handle_t *pamh, int flags, UNUSED int argc,
+                               UNUSED const char **argv)
+{
+	const char *ends = pam_getenv(pamh, session_variable);
+
+	if (ends == NULL || ((unsigned)flags & PAM_ESTABLISH_CRED) == 0)
+		return PAM_SUCCESS;
+	return limit_session(pamh, ends);
+}
+
+ENTRY_POINT int pam_sm_acct_mgmt(pam_handle_t *pamh, UNUSED int flags,
+                                 UNUSED int argc, UNUSED const char **argv)
 {
 	const void *data = NULL;
 
@@ -180,38 +232,17 @@ FACE int pam_sm_acct_mgmt(pam_handle_t *pamh, UNUSED int flags, UNUSED int argc,
 	return PAM_ACCT_EXPIRED;
 }
 
-/* Hands pam_systemd what is left of the token, in seconds. */
-static int limit_session(pam_handle_t *pamh, sg_usec left)
+/* The variable is nobody else's business, the user's least of all. */
+ENTRY_POINT int pam_sm_open_session(pam_handle_t *pamh, UNUSED int flags,
+                                    UNUSED int argc, UNUSED const char **argv)
 {
-	char *limit = NULL;
-
-	if (left < SG_SECOND) {
-		report_ended(pamh);
-		return PAM_SESSION_ERR;
-	}
-	if (asprintf(&limit, "%lld", (long long)(left / SG_SECOND)) < 0)
-		return PAM_SESSION_ERR;
-	if (pam_set_data(pamh, limit_name, limit, free_data) == PAM_SUCCESS)
-		return PAM_SUCCESS;
-	free(limit);
-	return PAM_SESSION_ERR;
-}
-
-FACE int pam_sm_open_session(pam_handle_t *pamh, UNUSED int flags,
-                             UNUSED int argc, UNUSED const char **argv)
-{
-	const char *ends = pam_getenv(pamh, session_variable);
-
-	if (ends == NULL)
-		return PAM_IGNORE;
-	sg_usec left = strtoll(ends, NULL, 10) - sg_time_now();
-	/* It is nobody else's business, the user's least of all. */
 	forget_session_end(pamh);
-	return limit_session(pamh, left);
+	return PAM_IGNORE;
 }
 
-FACE int pam_sm_close_session(UNUSED pam_handle_t *pamh, UNUSED int flags,
-                              UNUSED int argc, UNUSED const char **argv)
+ENTRY_POINT int pam_sm_close_session(UNUSED pam_handle_t *pamh,
+                                     UNUSED int flags, UNUSED int argc,
+                                     UNUSED const char **argv)
 {
 	return PAM_IGNORE;
 }

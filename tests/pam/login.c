@@ -5,15 +5,22 @@
  * The log is this program's own: libpam finds its syslog before the C
  * library's. The host may be faked (fakes.c).
  *
- * usage: login [-u USER] [-r RHOST] [-n REPEAT] [-s] [-a ANSWERFILE]...
- *              CONFDIR SERVICE CALL...
- * A CALL is authenticate, setcred, acct_mgmt, open_session, close_session, or
- * later=MICROSECONDS, which moves a faked clock. -s: PAM_SILENT.
+ * usage: login [-u USER] [-r RHOST] [-n REPEAT] [-s] [-c] [-e] [-p]
+ *              [-a ANSWERFILE]... CONFDIR SERVICE CALL...
+ * A CALL is authenticate, setcred (or setcred=FLAGS), acct_mgmt, open_session,
+ * close_session, environment, or later=MICROSECONDS, which moves a faked clock.
+ * -s: PAM_SILENT. -c: tells what each call has cost: signatures verified, and
+ * microseconds since the last answer. -e: an error is in OpenSSL's queue
+ * before; tells what is there after. -p: wipes the answers, and stops after
+ * pam_end, so that its memory can be looked at.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <locale.h>
+#include <openssl/err.h>
 #include <security/pam_appl.h>
 #include <security/pam_modules.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -37,6 +44,7 @@ static char *answers[MAX_ANSWERS];
 static int answer_count;
 static int answered;
 static bool quiet;
+static long long last_answer; /* by the faked clock */
 
 /* Names of what the module may return. */
 static const struct {
@@ -49,6 +57,7 @@ static const struct {
 	{PAM_AUTH_ERR, "PAM_AUTH_ERR"},
 	{PAM_AUTHINFO_UNAVAIL, "PAM_AUTHINFO_UNAVAIL"},
 	{PAM_ACCT_EXPIRED, "PAM_ACCT_EXPIRED"},
+	{PAM_CRED_EXPIRED, "PAM_CRED_EXPIRED"},
 	{PAM_MODULE_UNKNOWN, "PAM_MODULE_UNKNOWN"},
 	{PAM_CONV_ERR, "PAM_CONV_ERR"},
 	{PAM_SESSION_ERR, "PAM_SESSION_ERR"},
@@ -63,6 +72,11 @@ void __syslog_chk(int priority, int flag, const char *format, ...)
 __attribute__((format(printf, 2, 0))) static void
 tell_log(int priority, const char *format, va_list arguments)
 {
+	void (*work)(void) = NULL;
+
+	*(void **)(&work) = dlsym(RTLD_DEFAULT, "fakes_work");
+	if (work != NULL)
+		work();
 	if (quiet)
 		return;
 	printf("log %s ", priorities[priority & LOG_PRIMASK]);
@@ -103,6 +117,34 @@ EXPORTED int pam_set_data(pam_handle_t *pamh, const char *name, void *data,
 	return next(pamh, name, data, cleanup);
 }
 
+/* ---- costs ----------------------------------------------------------------
+ */
+
+/* What fakes.c has counted; 0 without it. */
+static long long ask_fakes(const char *name)
+{
+	long long (*ask)(void) = NULL;
+
+	*(void **)(&ask) = dlsym(RTLD_DEFAULT, name);
+	return ask == NULL ? 0 : ask();
+}
+
+static void tell_cost(long long verified)
+{
+	printf("cost %lld %lld\n", ask_fakes("fakes_verified") - verified,
+	       ask_fakes("fakes_elapsed") - last_answer);
+}
+
+/* Whether OpenSSL's queue has the one error that it had before. */
+static void tell_errors(void)
+{
+	bool kept = ERR_GET_REASON(ERR_get_error()) == ERR_R_INTERNAL_ERROR &&
+	            ERR_peek_error() == 0;
+
+	printf("errors %s\n", kept ? "kept" : "changed");
+	ERR_clear_error();
+}
+
 /* ---- the application ---------------------------------------------------- */
 
 static int converse(int count, const struct pam_message **messages,
@@ -126,6 +168,7 @@ static int converse(int count, const struct pam_message **messages,
 			printf("%s %s\n", styles[style], messages[i]->msg);
 		if (style != PAM_PROMPT_ECHO_OFF && style != PAM_PROMPT_ECHO_ON)
 			continue;
+		last_answer = ask_fakes("fakes_elapsed");
 		if (answered == answer_count) {
 			free(*responses);
 			*responses = NULL;
@@ -172,8 +215,16 @@ static int call(pam_handle_t *pamh, const char *name, int flags)
 		move(strtoll(name + strlen(later), NULL, 10));
 		return PAM_SUCCESS;
 	}
+	if (strcmp(name, "environment") == 0) {
+		for (char **entry = pam_getenvlist(pamh); *entry != NULL; entry++)
+			printf("environment %s\n", *entry);
+		return PAM_SUCCESS;
+	}
 	if (strcmp(name, "authenticate") == 0)
 		code = pam_authenticate(pamh, flags);
+	else if (strncmp(name, "setcred=", strlen("setcred=")) == 0)
+		code =
+			pam_setcred(pamh, (int)strtol(name + strlen("setcred="), NULL, 0));
 	else if (strcmp(name, "setcred") == 0)
 		code = pam_setcred(pamh, flags | (int)PAM_ESTABLISH_CRED);
 	else if (strcmp(name, "acct_mgmt") == 0)
@@ -183,6 +234,23 @@ static int call(pam_handle_t *pamh, const char *name, int flags)
 	else if (strcmp(name, "close_session") == 0)
 		code = pam_close_session(pamh, flags);
 	tell_result(name, code);
+	return code;
+}
+
+/* A call, and with `costs` what it costs, with `errors` what it leaves. */
+static int call_and_tell(pam_handle_t *pamh, const char *name, int flags,
+                         bool costs, bool errors)
+{
+	long long verified = ask_fakes("fakes_verified");
+
+	last_answer = ask_fakes("fakes_elapsed");
+	if (errors)
+		ERR_raise(ERR_LIB_USER, ERR_R_INTERNAL_ERROR);
+	int code = call(pamh, name, flags);
+	if (costs)
+		tell_cost(verified);
+	if (errors)
+		tell_errors();
 	return code;
 }
 
@@ -207,9 +275,13 @@ int main(int argc, char **argv)
 	int repeat = 1;
 	int flags = 0;
 	int last = 0;
+	bool costs = false;
+	bool errors = false;
+	bool pauses = false;
 	int option;
 
-	while ((option = getopt(argc, argv, "u:r:n:a:s")) != -1)
+	setlocale(LC_ALL, ""); /* as su and login do */
+	while ((option = getopt(argc, argv, "u:r:n:a:scep")) != -1)
 		switch (option) {
 		case 'u':
 			user = optarg;
@@ -226,6 +298,15 @@ int main(int argc, char **argv)
 			break;
 		case 's':
 			flags = (int)PAM_SILENT;
+			break;
+		case 'c':
+			costs = true;
+			break;
+		case 'e':
+			errors = true;
+			break;
+		case 'p':
+			pauses = true;
 			break;
 		default:
 			return 2;
@@ -244,9 +325,14 @@ int main(int argc, char **argv)
 			pam_set_item(pamh, PAM_RHOST, host);
 		last = 0;
 		for (int i = optind + 2; i < argc; i++)
-			last = call(pamh, argv[i], flags);
+			last = call_and_tell(pamh, argv[i], flags, costs, errors);
+		for (int i = 0; i < answer_count && pauses; i++)
+			explicit_bzero(answers[i], MAX_ANSWER);
 		pam_end(pamh, last);
 	}
+	fflush(stdout);
+	if (pauses)
+		raise(SIGSTOP);
 	for (int i = 0; i < answer_count; i++)
 		free(answers[i]);
 	return last == PAM_SUCCESS ? 0 : 1;

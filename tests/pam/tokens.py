@@ -172,7 +172,7 @@ class Host:
                     ASAN_OPTIONS="verify_asan_link_order=0")
         if now is not None:
             made.update(FAKE_NOW=str(round(now * MICRO)),
-                        FAKE_BOOTTIME=str(self.boot))
+                        FAKE_BOOTTIME=str(self.boot), FAKE_ELAPSED="7000123")
         return made
 
     def record(self, offset=0.0, bound=0.0004, age=10, stepped=0.0, mode=0o644,
