@@ -52,9 +52,9 @@ static int fail_to_open(const char *path, struct sg_error *error)
 		return sg_fail(error, "file-not-regular",
 		               "%s is a symbolic link; name the file itself", path);
 	return sg_fail(error, "file-unreadable",
-	               "%s cannot be read: %s; check its path and permissions%s",
+	               "%s cannot be read: %s%s; check its path and permissions",
 	               path, strerror(errno),
-	               errno == EACCES && geteuid() == 0 ? " (selinux?)" : "");
+	               errno == EACCES && geteuid() == 0 ? ", selinux?" : "");
 }
 
 /* ---- the walk ----------------------------------------------------------- */
