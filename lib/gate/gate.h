@@ -12,6 +12,10 @@
 
 /* ---- policy.c ----------------------------------------------------------- */
 
+/* The widest leeway: more would hide that a clock is wrong, see
+ * pam_skewgate(8). */
+#define SG_MAX_LEEWAY (300 * SG_SECOND)
+
 /* What to do when this host's clock is bad. */
 enum sg_bad_clock {
 	SG_BAD_CLOCK_IGNORE,
@@ -91,6 +95,7 @@ struct sg_verdict {
 	bool judged_time;      /* the claims are such that the window was asked */
 	bool leeway_used;      /* accepted, but not without the leeway */
 	bool clock_bad;        /* by the policy; and it does not pass over that */
+	bool store_filling;    /* half of the room for used tokens is taken */
 	enum sg_culprit culprit;
 	sg_usec now;
 	sg_usec margin; /* to the nearest bound of the window; negative outside */
@@ -114,14 +119,15 @@ void sg_verdict_free(struct sg_verdict *verdict);
 
 /*
  * Uses a token up: of all processes that ask for the same issuer and `jti`
- * until `ends`, which is when the token does, one gets 0; the others, and
- * everyone for a token that ends before the store can remember, get -1 and
- * `replayed`. What cannot be recorded durably is `unavailable`. With `records`
- * false nothing is written.
+ * until `exp` and SG_MAX_LEEWAY, one gets 0; the others, and everyone for a
+ * token that ends before the store can remember, get -1 and `replayed`. What
+ * cannot be recorded durably, or read, is `unavailable`; a refused token leaves
+ * nothing behind. `*filling` says that half of a directory's room is taken.
+ * With `records` false nothing is written, and the answer is the one that a
+ * login would get.
  */
-int sg_store_use(const char *store, const struct sg_claims *claims,
-                 sg_usec ends, sg_usec now, bool records,
-                 struct sg_error *error);
+int sg_store_use(const char *store, const struct sg_claims *claims, sg_usec now,
+                 bool records, bool *filling, struct sg_error *error);
 
 /* ---- words.c ------------------------------------------------------------ */
 

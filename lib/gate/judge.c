@@ -372,10 +372,9 @@ void sg_gate_judge(const struct sg_policy *policy, const struct sg_jwks *keys,
 		refused = check_window(&policy->window, login, verdict);
 	if (refused == 0 && policy->single_use) {
 		verdict->any_token = true; /* the store is the host's */
-		refused =
-			sg_store_use(login->store, &verdict->claims,
-		                 verdict->claims.expires.time + policy->window.leeway,
-		                 login->now, login->records, &verdict->error);
+		refused = sg_store_use(login->store, &verdict->claims, login->now,
+		                       login->records, &verdict->store_filling,
+		                       &verdict->error);
 	}
 	verdict->reason = refused == 0 ? SG_ACCEPTED : reason_of(&verdict->error);
 	even_out(login, keys, verdict);

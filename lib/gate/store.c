@@ -1,15 +1,18 @@
 /*
  * Used tokens: a `jti` logs in once.
  *
- * One symbolic link for each token that is still good, in one of 256 folders:
- * its name is SHA-256(iss NUL jti), its target the instant until which it
- * counts. Making one is atomic and exclusive, so that of many sshd processes
- * one is served, and there is no moment at which it is half made. It is on the
- * disk before the token is accepted.
+ * One symbolic link for each token that is still good, in one of 256
+ * directories: its name is SHA-256(iss NUL jti), its target the instant until
+ * which it counts, which is `exp` and the widest leeway that can be configured:
+ * raising the leeway must not revive a token. Making a link is atomic and
+ * exclusive, so that of many sshd processes one is served, and there is no
+ * moment at which it is half made. It is on the disk before the token is
+ * accepted.
  *
- * A link is forgotten when its instant is over. Before that the folder notes
- * the latest such instant, in the link `forgotten`: whoever steps the clock
- * back does not revive what was used before.
+ * A link is forgotten when its instant is over. Before that the directory notes
+ * the latest such instant, in the link `forgotten`: stepping the clock back
+ * does not revive what was used before. A token that is not later than the note
+ * is refused, and so is every token when there is a note that cannot be read.
  */
 #include "gate.h"
 
@@ -22,14 +25,16 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* Tokens that a folder remembers; a quarter of a million in all. */
+/* Tokens that a directory remembers; a quarter of a million in all. */
 #define MAX_TOKENS 1024
 
 #define HASH_SIZE 32
 #define NAME_SIZE (2 * HASH_SIZE + 1)
 
-/* A time in microseconds, as a link's target. */
+/* A link's target: a plus sign and microseconds since the epoch. An earlier
+ * format has no sign, and counted the leeway that was configured then. */
 #define TARGET_SIZE 24
+#define SIGN '+'
 
 #define FORGOTTEN "forgotten"
 #define FORGOTTEN_NEW "forgotten.new"
@@ -37,9 +42,13 @@
 static int fail_store(const char *store, const char *what,
                       struct sg_error *error)
 {
+	const char *remedy = errno == EACCES && geteuid() != 0
+	                         ? "run as root"
+	                         : "see to that directory";
+
 	return sg_fail(error, "unavailable",
-	               "the used tokens in %s cannot be %s: %s; see to that folder",
-	               store, what, strerror(errno));
+	               "the used tokens in %s cannot be %s: %s; %s", store, what,
+	               strerror(errno), remedy);
 }
 
 static int name_token(const struct sg_claims *claims, char name[NAME_SIZE])
@@ -60,43 +69,74 @@ static int name_token(const struct sg_claims *claims, char name[NAME_SIZE])
 	return 0;
 }
 
-/* The instant in a link; -1: there is none, or it is not ours. */
-static sg_usec read_link(int folder, const char *name)
-{
-	char target[TARGET_SIZE];
-	ssize_t size = readlinkat(folder, name, target, sizeof target - 1);
-	char *end = NULL;
+/* ---- links -------------------------------------------------------------- */
 
-	if (size <= 0)
+/* The instant in a link's target; -1: it is none. */
+static sg_usec read_instant(const char *target)
+{
+	const char *digits = target[0] == SIGN ? target + 1 : target;
+	sg_usec instant = 0;
+
+	if (strspn(digits, "0123456789") != strlen(digits) || digits[0] == '\0')
 		return -1;
-	target[size] = '\0';
-	sg_usec instant = strtoll(target, &end, 10);
-	return *end == '\0' && instant >= 0 ? instant : -1;
+	for (; *digits != '\0'; digits++) {
+		instant = instant * 10 + (*digits - '0');
+		/* No token ends later. */
+		if (instant > SG_TIME_LAST + SG_MAX_LEEWAY)
+			return -1;
+	}
+	return target[0] == SIGN ? instant : instant + SG_MAX_LEEWAY;
 }
 
-/* ---- folders ------------------------------------------------------------ */
+/* Reads the instant in a link. Returns 0, or -1 and errno: ENOENT when there is
+ * none, EINVAL when it is not one of ours. */
+static int read_link(int directory, const char *name, sg_usec *instant)
+{
+	char target[TARGET_SIZE];
+	ssize_t size = readlinkat(directory, name, target, sizeof target);
 
-/* Opens a folder that nobody else can write to; errno says why not. */
-static int open_folder(int parent, const char *name, bool create)
+	if (size < 0)
+		return -1;
+	*instant = -1;
+	if ((size_t)size < sizeof target) {
+		target[size] = '\0';
+		*instant = read_instant(target);
+	}
+	errno = EINVAL;
+	return *instant >= 0 ? 0 : -1;
+}
+
+static int make_link(int directory, const char *name, sg_usec instant)
+{
+	char target[TARGET_SIZE];
+
+	snprintf(target, sizeof target, "%c%lld", SIGN, (long long)instant);
+	return symlinkat(target, directory, name);
+}
+
+/* ---- directories -------------------------------------------------------- */
+
+/* Opens a directory that nobody else can write to; errno says why not. */
+static int open_directory(int parent, const char *name, bool create)
 {
 	struct stat status;
 
 	if (create && mkdirat(parent, name, 0700) != 0 && errno != EEXIST)
 		return -1;
-	int folder =
+	int directory =
 		openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (folder < 0)
+	if (directory < 0)
 		return -1;
-	if (fstat(folder, &status) == 0 &&
+	if (fstat(directory, &status) == 0 &&
 	    (status.st_uid == 0 || status.st_uid == geteuid()) &&
 	    (status.st_mode & (S_IWGRP | S_IWOTH)) == 0)
-		return folder;
-	close(folder);
+		return directory;
+	close(directory);
 	errno = EPERM;
 	return -1;
 }
 
-/* Makes the folder that the store is in, which a host may not have yet. */
+/* Makes the directory that the store is in, which a host may not have yet. */
 static void make_parent(const char *store)
 {
 	const char *slash = strrchr(store, '/');
@@ -107,148 +147,224 @@ static void make_parent(const char *store)
 		(void)mkdirat(AT_FDCWD, parent, 0755);
 }
 
-/* The folder of the token: the first byte of its name. */
+/* The directories themselves have to outlive a crash as well. */
+static int sync_names(int store)
+{
+	sg_auto_close int parent =
+		openat(store, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return parent >= 0 && fsync(parent) == 0 && fsync(store) == 0 ? 0 : -1;
+}
+
+/* The directory of the token: the first byte of its name. */
 static int open_part(const char *store, const char *name, bool create)
 {
 	const char part[] = {name[0], name[1], '\0'};
 
 	if (create)
 		make_parent(store);
-	sg_auto_close int folder = open_folder(AT_FDCWD, store, create);
+	sg_auto_close int directory = open_directory(AT_FDCWD, store, create);
 
-	if (folder < 0)
+	if (directory < 0)
 		return -1;
-	int opened = open_folder(folder, part, create);
-	/* The folder itself has to outlive a crash as well. */
-	if (opened >= 0 && create && fsync(folder) != 0) {
+	int opened = open_directory(directory, part, create);
+	if (opened >= 0 && create && sync_names(directory) != 0) {
 		close(opened);
 		return -1;
 	}
 	return opened;
 }
 
-/* ---- forgetting --------------------------------------------------------- */
+/* ---- what a directory remembers ----------------------------------------- */
+
+/* A directory as it is at an instant, and as it will be once the tokens that
+ * are over by then are forgotten. */
+struct memory {
+	sg_usec noted; /* the note; -1: none */
+	sg_usec over;  /* the latest token that is over; -1: none is */
+	int kept;      /* tokens that will be left */
+	bool knows;    /* the token in question is one of them */
+};
 
 static int is_token(const struct dirent *entry)
 {
 	return strlen(entry->d_name) == NAME_SIZE - 1;
 }
 
-/* Notes that tokens until `instant` may be forgotten, durably. */
-static int note_forgotten(int folder, sg_usec instant)
+static void free_entries(struct dirent **entries, int count)
 {
-	char target[TARGET_SIZE];
-
-	if (instant <= read_link(folder, FORGOTTEN))
-		return 0;
-	snprintf(target, sizeof target, "%lld", (long long)instant);
-	unlinkat(folder, FORGOTTEN_NEW, 0); /* of a run that was killed */
-	return symlinkat(target, folder, FORGOTTEN_NEW) == 0 &&
-	               renameat(folder, FORGOTTEN_NEW, folder, FORGOTTEN) == 0 &&
-	               fsync(folder) == 0
-	           ? 0
-	           : -1;
+	for (int i = 0; i < count; i++)
+		free(entries[i]);
+	free(entries);
 }
 
-/* Forgets the tokens whose time is over. Returns how many are left, or -1. */
-static int forget(int folder, sg_usec now)
+/* What the directory remembers of the token `name` at `now`. Returns 0 or -1
+ * and errno. */
+static int remember(int directory, const char *name, sg_usec now,
+                    struct memory *memory)
 {
 	struct dirent **entries = NULL;
-	sg_usec latest = -1;
+	int count = scandirat(directory, ".", &entries, is_token, NULL);
 
-	/* One at a time; who waits does so for what another one's cleaning takes.
-	 */
-	if (flock(folder, LOCK_EX) != 0)
+	if (count < 0)
 		return -1;
-	int count = scandirat(folder, ".", &entries, is_token, NULL);
+	*memory = (struct memory){.noted = -1, .over = -1};
 	for (int i = 0; i < count; i++) {
-		sg_usec ends = read_link(folder, entries[i]->d_name);
+		const char *found = entries[i]->d_name;
+		sg_usec ends = 0;
 
-		if (ends >= 0 && ends <= now && ends > latest)
-			latest = ends;
+		/* One that says nothing counts, for ever. */
+		if (read_link(directory, found, &ends) != 0 || ends > now) {
+			memory->kept++;
+			memory->knows = memory->knows || strcmp(found, name) == 0;
+		} else if (ends > memory->over) {
+			memory->over = ends;
+		}
 	}
-	bool any = latest >= 0; /* most logins find none that is over */
-	bool noted = !any || note_forgotten(folder, latest) == 0;
-	int left = count;
-	for (int i = 0; i < count; i++) {
-		const char *name = entries[i]->d_name;
-		sg_usec ends = any && noted ? read_link(folder, name) : -1;
+	free_entries(entries, count);
+	/* After the tokens: what is gone from among them is in the note. */
+	if (read_link(directory, FORGOTTEN, &memory->noted) != 0 && errno != ENOENT)
+		return -1;
+	return 0;
+}
 
-		if (ends >= 0 && ends <= latest && unlinkat(folder, name, 0) == 0)
-			left--;
-		free(entries[i]);
-	}
-	free(entries);
-	flock(folder, LOCK_UN);
-	return count < 0 || !noted ? -1 : left;
+static int fail_replayed(const char *why, struct sg_error *error)
+{
+	return sg_fail(error, "replayed",
+	               "the token %s, and single_use lets it log in once; get a "
+	               "new one",
+	               why);
+}
+
+/* Whether a token that ends then may be used. */
+static int judge(const char *store, const struct memory *memory, sg_usec ends,
+                 struct sg_error *error)
+{
+	if (memory->knows)
+		return fail_replayed("was used before", error);
+	/* What is over now is over before any token inside its window. */
+	if (ends <= memory->noted)
+		return fail_replayed("is older than what is remembered", error);
+	if (memory->kept < MAX_TOKENS)
+		return 0;
+	return sg_fail(error, "unavailable",
+	               "%s remembers as many tokens as it may, and none is over "
+	               "yet; issue tokens that end sooner",
+	               store);
 }
 
 /* ---- using -------------------------------------------------------------- */
 
-static int fail_replayed(const char *why, struct sg_error *error)
+/* One process at a time; a signal that its program handles is no refusal. */
+static int lock(int directory)
 {
-	return sg_fail(
-		error, "replayed",
-		"the token %s, and single_use lets it log in once; get a new "
-		"one",
-		why);
+	int failed;
+
+	do
+		failed = flock(directory, LOCK_EX);
+	while (failed != 0 && errno == EINTR);
+	return failed;
 }
 
-/* Whether it was used, without using it. */
-static int look(const char *store, const char *name, sg_usec ends,
-                struct sg_error *error)
+/* Notes that tokens until `instant` may be forgotten, durably. */
+static int note_forgotten(int directory, sg_usec instant)
 {
-	struct stat status;
-	sg_auto_close int folder = open_part(store, name, false);
+	unlinkat(directory, FORGOTTEN_NEW, 0); /* of a run that was killed */
+	return make_link(directory, FORGOTTEN_NEW, instant) == 0 &&
+	               renameat(directory, FORGOTTEN_NEW, directory, FORGOTTEN) ==
+	                   0 &&
+	               fsync(directory) == 0
+	           ? 0
+	           : -1;
+}
 
-	if (folder < 0 && errno == ENOENT)
+/* Forgets the tokens that are over, which most logins find none of. */
+static int forget(int directory, const struct memory *memory)
+{
+	struct dirent **entries = NULL;
+	int failed = 0;
+
+	if (memory->over < 0)
 		return 0;
-	if (folder < 0)
+	/* The clock may have been stepped back since the note was written. */
+	if (memory->over > memory->noted &&
+	    note_forgotten(directory, memory->over) != 0)
+		return -1;
+	int count = scandirat(directory, ".", &entries, is_token, NULL);
+	for (int i = 0; i < count; i++) {
+		const char *name = entries[i]->d_name;
+		sg_usec ends = 0;
+
+		if (read_link(directory, name, &ends) == 0 && ends <= memory->over)
+			failed |= unlinkat(directory, name, 0);
+	}
+	free_entries(entries, count);
+	return count < 0 ? -1 : failed;
+}
+
+/* Makes the token's link, under the lock: what was judged still is so. */
+static int record(const char *store, int directory, const char *name,
+                  sg_usec ends, sg_usec now, struct memory *memory,
+                  struct sg_error *error)
+{
+	if (lock(directory) != 0)
+		return fail_store(store, "locked", error);
+	if (remember(directory, name, now, memory) != 0)
 		return fail_store(store, "read", error);
-	if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
-		return fail_replayed("was used before", error);
-	if (errno != ENOENT)
-		return fail_store(store, "read", error);
-	if (ends <= read_link(folder, FORGOTTEN))
-		return fail_replayed("is older than what is remembered", error);
-	return 0;
+	if (forget(directory, memory) != 0)
+		return fail_store(store, "cleaned", error);
+	if (judge(store, memory, ends, error) != 0)
+		return -1;
+	if (make_link(directory, name, ends) == 0)
+		return 0;
+	return errno == EEXIST ? fail_replayed("was used before", error)
+	                       : fail_store(store, "written", error);
 }
 
 static int use(const char *store, const char *name, sg_usec ends, sg_usec now,
-               struct sg_error *error)
+               bool *filling, struct sg_error *error)
 {
-	char target[TARGET_SIZE];
-	sg_auto_close int folder = open_part(store, name, true);
+	struct memory memory = {0};
+	sg_auto_close int directory = open_part(store, name, true);
 
-	if (folder < 0)
+	if (directory < 0)
 		return fail_store(store, "written", error);
-	int left = forget(folder, now);
-	if (left < 0)
-		return fail_store(store, "cleaned", error);
-	if (left >= MAX_TOKENS)
-		return sg_fail(
-			error, "unavailable",
-			"%s remembers as many tokens as it may, and none is over "
-			"yet; issue tokens that end sooner",
-			store);
-	snprintf(target, sizeof target, "%lld", (long long)ends);
-	if (symlinkat(target, folder, name) != 0)
-		return errno == EEXIST ? fail_replayed("was used before", error)
-		                       : fail_store(store, "written", error);
-	/* Asked after the link is there: nobody can forget it in between. */
-	if (ends <= read_link(folder, FORGOTTEN))
-		return fail_replayed("is older than what is remembered", error);
-	return fsync(folder) == 0 ? 0 : fail_store(store, "written", error);
+	int failed = record(store, directory, name, ends, now, &memory, error);
+	/* The disk is slow, and others need not wait for it. */
+	flock(directory, LOCK_UN);
+	if (failed != 0)
+		return -1;
+	*filling = memory.kept + 1 >= MAX_TOKENS / 2;
+	if (fsync(directory) == 0)
+		return 0;
+	fail_store(store, "written", error);
+	unlinkat(directory, name, 0); /* a refusal uses nothing up */
+	return -1;
 }
 
-int sg_store_use(const char *store, const struct sg_claims *claims,
-                 sg_usec ends, sg_usec now, bool records,
-                 struct sg_error *error)
+/* Whether it could be used, without using it. */
+static int look(const char *store, const char *name, sg_usec ends, sg_usec now,
+                struct sg_error *error)
 {
+	struct memory memory = {0};
+	sg_auto_close int directory = open_part(store, name, false);
+
+	if (directory < 0 && errno == ENOENT)
+		return 0; /* nothing was used yet */
+	if (directory < 0 || remember(directory, name, now, &memory) != 0)
+		return fail_store(store, "read", error);
+	return judge(store, &memory, ends, error);
+}
+
+int sg_store_use(const char *store, const struct sg_claims *claims, sg_usec now,
+                 bool records, bool *filling, struct sg_error *error)
+{
+	sg_usec ends = claims->expires.time + SG_MAX_LEEWAY;
 	char name[NAME_SIZE];
 
+	*filling = false;
 	if (name_token(claims, name) != 0)
 		return sg_fail_memory(error);
-	return records ? use(store, name, ends, now, error)
-	               : look(store, name, ends, error);
+	return records ? use(store, name, ends, now, filling, error)
+	               : look(store, name, ends, now, error);
 }

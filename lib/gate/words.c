@@ -168,7 +168,11 @@ static void put_clock(FILE *line, const struct sg_verdict *verdict)
 		put_text(line, "record", clock->record.code);
 	put_text(line, "culprit", sg_culprit_name(verdict->culprit));
 	if (verdict->clock_bad)
-		put_text(line, "warning", "bad_clock");
+		put_text(line, "warning",
+		         verdict->store_filling ? "bad_clock+store_filling"
+		                                : "bad_clock");
+	else if (verdict->store_filling)
+		put_text(line, "warning", "store_filling");
 }
 
 char *sg_verdict_log(const struct sg_verdict *verdict, const char *user,
@@ -222,7 +226,7 @@ int sg_verdict_priority(const struct sg_verdict *verdict)
 		return LOG_ERR;
 	if (verdict->jws.junk)
 		return LOG_DEBUG;
-	if (verdict->clock_bad)
+	if (verdict->clock_bad || verdict->store_filling)
 		return LOG_WARNING;
 	return verdict->reason == SG_ACCEPTED && !verdict->leeway_used ? LOG_INFO
 	                                                               : LOG_NOTICE;

@@ -18,9 +18,6 @@
 /* A key set of this size costs a login 160 MB while it is parsed. */
 #define MAX_KEYS ((size_t)2 * 1024 * 1024)
 
-/* More would hide that a clock is wrong; see pam_skewgate(8). */
-#define MAX_LEEWAY 300
-
 enum kind {
 	TEXT,
 	PATH,
@@ -201,7 +198,7 @@ static int set_field(enum kind kind, void *field, char *value, bool replaces,
 		return set_algorithms(field, value);
 	case LEEWAY:
 		*wanted = "0 to 300, in seconds";
-		return set_seconds(field, value, 0, MAX_LEEWAY);
+		return set_seconds(field, value, 0, SG_MAX_LEEWAY / SG_SECOND);
 	case SECONDS:
 		*wanted = "1 or more, in seconds";
 		return set_seconds(field, value, 1, SG_TIME_LAST / SG_SECOND);

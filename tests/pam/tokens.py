@@ -257,5 +257,9 @@ class Report:
             for line in str(found).splitlines():
                 print(f"# {line}")
 
+    def skip(self, title, why):
+        self.number += 1
+        print(f"ok {self.number} - {title} # SKIP {why}")
+
     def end(self):
         print(f"1..{self.number}")
