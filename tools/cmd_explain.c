@@ -67,16 +67,22 @@ static const struct sg_time_claim *time_claim(const struct sg_claims *claims,
 	return claim != NULL && claim->present ? claim : NULL;
 }
 
-/* Escaped as JSON is: a token may come from anybody, and this is a terminal. */
+/* A value in JSON's own escapes. A token may come from anybody, and a terminal
+ * may take U+009B, which is UTF-8 like any other, for the start of a control
+ * sequence: none but printable ASCII gets out. Returns 0 or -1. */
+static int print_json_ascii(const json_t *value, size_t flags)
+{
+	sg_auto_free char *text = json_dumps(
+		value, flags | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(DIGITS_OF_TIME));
+
+	for (const char *next = text; next != NULL && *next != '\0'; next++)
+		printf(*next == 127 ? "\\u%04x" : "%c", *next);
+	return text != NULL ? 0 : -1;
+}
+
 static void print_value(const json_t *value)
 {
-	char *text =
-		json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT |
-	                          JSON_REAL_PRECISION(DIGITS_OF_TIME));
-
-	if (text != NULL && strchr(text, 127) == NULL)
-		printf("%s", text);
-	free(text);
+	(void)print_json_ascii(value, JSON_ENCODE_ANY | JSON_COMPACT);
 }
 
 static void print_claims(const struct sg_verdict *verdict)
@@ -120,19 +126,6 @@ enum {
 	AFTER = END + 2,
 	COLUMNS,
 };
-
-/* The time that the picture ends with, and what it is called. */
-static sg_usec picture_end(const struct sg_verdict *verdict, const char **name)
-{
-	sg_usec end = verdict->claims.expires.time;
-	sg_usec oldest = verdict->claims.issued.time + verdict->rules.max_age;
-
-	*name = "exp";
-	if (verdict->rules.max_age == 0 || oldest >= end)
-		return end;
-	*name = "max_age";
-	return oldest;
-}
 
 /* The time that it begins with; false when the token names none. */
 static bool picture_begin(const struct sg_claims *claims, sg_usec *begin,
@@ -201,12 +194,14 @@ static void print_picture(const struct sg_verdict *verdict)
 	const char *begin_name = NULL;
 	const char *end_name = NULL;
 	sg_usec begin = 0;
-	sg_usec end = picture_end(verdict, &end_name);
+	sg_usec end = sg_verdict_end(verdict, &end_name);
+	char left[SG_TIME_SIZE];
 
 	if (!verdict->judged_time ||
 	    !picture_begin(&verdict->claims, &begin, &begin_name) || begin >= end)
 		return;
 	int column = picture_column(begin, end, verdict->now);
+	sg_time_format_seconds(end - verdict->now, left);
 	print_labels(&verdict->clock, begin_name, end_name, column);
 	fputs("  ", stdout);
 	for (int i = 0; i < COLUMNS; i++) {
@@ -224,8 +219,7 @@ static void print_picture(const struct sg_verdict *verdict)
 	else if (verdict->leeway_used)
 		printf("  accepted, by the leeway alone\n");
 	else
-		printf("  accepted, %lld s left\n",
-		       (long long)((end - verdict->now) / SG_SECOND));
+		printf("  accepted, %s s left\n", left);
 }
 
 /* What the clock is worth, and whose fault a refusal is. */
@@ -286,6 +280,16 @@ static void print_verdict(const struct sg_verdict *verdict, const char *user)
 	}
 	print_claims(verdict);
 	print_picture(verdict);
+}
+
+static int print_verdict_json(const struct sg_verdict *verdict)
+{
+	json_auto_t *json = sg_verdict_json(verdict);
+
+	return json != NULL && print_json_ascii(json, JSON_INDENT(2)) == 0 &&
+	               putchar('\n') != EOF
+	           ? 0
+	           : -1;
 }
 
 /* ---- the command -------------------------------------------------------- */
@@ -393,7 +397,7 @@ static int explain(const struct request *request)
 	explicit_bzero(token, sizeof token);
 
 	if (request->json)
-		failed = print_json(sg_verdict_json(&verdict), DIGITS_OF_TIME);
+		failed = print_verdict_json(&verdict);
 	else
 		print_verdict(&verdict, request->user);
 	if (failed != 0 || fflush(stdout) != 0)

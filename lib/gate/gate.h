@@ -161,6 +161,10 @@ bool sg_verdict_message(const struct sg_verdict *verdict, char *text,
 void sg_verdict_reveal(struct sg_verdict *verdict,
                        const struct sg_login *login);
 
+/* The instant at which a token whose time was judged ends, without the leeway,
+ * and the name of what ends it: "exp" or "max_age". */
+sg_usec sg_verdict_end(const struct sg_verdict *verdict, const char **name);
+
 /* The decision as a JSON object, the caller's; NULL without memory. */
 json_t *sg_verdict_json(const struct sg_verdict *verdict);
 

@@ -235,18 +235,27 @@ static struct seconds seconds(sg_usec time)
 	return made;
 }
 
+/* What is left until the token ends, and apart from that what the leeway adds.
+ */
 static void tell_accepted(const struct sg_window_rules *rules,
                           const struct sg_login *login,
                           struct sg_verdict *verdict)
 {
-	sg_usec from = 0;
-	sg_usec until = 0;
+	const char *name = NULL;
+	sg_usec left = sg_verdict_end(verdict, &name) - verdict->now;
+	const char *user = login->user == NULL ? "; the user was not checked" : "";
+	struct sg_error *told = &verdict->error;
 
-	(void)sg_window_span(&verdict->claims, rules, &from, &until);
-	snprintf(verdict->error.text, sizeof verdict->error.text,
-	         "the token is good for another %s s%s",
-	         seconds(until - verdict->now).text,
-	         login->user == NULL ? "; the user was not checked" : "");
+	if (left > 0)
+		snprintf(told->text, sizeof told->text,
+		         "the token is good for another %s s (%s), and the leeway adds "
+		         "%s s%s",
+		         seconds(left).text, name, seconds(rules->leeway).text, user);
+	else
+		snprintf(told->text, sizeof told->text,
+		         "the token ended %s s ago (%s), and the leeway of %s s is not "
+		         "over%s",
+		         seconds(-left).text, name, seconds(rules->leeway).text, user);
 }
 
 static int refuse_lifetime(const struct sg_claims *claims,
@@ -327,6 +336,22 @@ static int check_window(const struct sg_window_rules *rules,
 
 /* ---- all of it ---------------------------------------------------------- */
 
+/* A terminal keeps so much of a line, and drops the rest without a word (N_TTY,
+ * termios(3)). */
+#define TERMINAL_LINE ((size_t)4095)
+
+/* Says so of a token that may have been cut there. */
+static void tell_terminal(const struct sg_login *login, struct sg_error *error)
+{
+	size_t length = strlen(error->text);
+
+	if (login->size == TERMINAL_LINE)
+		snprintf(error->text + length, sizeof error->text - length,
+		         "; it has the %zu bytes at which a terminal cuts a line: do "
+		         "not paste it, pipe it in",
+		         TERMINAL_LINE);
+}
+
 /* The reason whose name an error's code is; one that is none was a check that
  * could not be made. */
 static enum sg_reason reason_of(const struct sg_error *error)
@@ -377,6 +402,8 @@ void sg_gate_judge(const struct sg_policy *policy, const struct sg_jwks *keys,
 		                       &verdict->error);
 	}
 	verdict->reason = refused == 0 ? SG_ACCEPTED : reason_of(&verdict->error);
+	if (verdict->reason == SG_MALFORMED || verdict->reason == SG_BAD_SIGNATURE)
+		tell_terminal(login, &verdict->error);
 	even_out(login, keys, verdict);
 	verdict->jws.text = NULL; /* the token is the caller's */
 }
