@@ -5,8 +5,9 @@
  * of this host's. The contrary proves nothing: a slow issuer's tokens look like
  * older ones. So the verdict comes from the least age alone.
  *
- * Only lines count whose signature held, and only those that begin with the
- * module's own name: sshd logs user names that anybody may choose.
+ * Only lines with a valid signature count, and only those that begin with the
+ * module's own name and are written in its alphabet: sshd logs user names that
+ * anybody may choose, and the journal takes lines from every user.
  */
 #include "tools.h"
 
@@ -14,6 +15,10 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+
+/* What the log is read with: sshd's lines, and none that another user has sent
+ * under its name. */
+#define JOURNAL "journalctl -o cat _UID=0 -t sshd -t sshd-session"
 
 /* Pairs that are told apart; a log has a few. */
 #define MAX_PAIRS 256
@@ -40,7 +45,8 @@ struct pair {
 struct tally {
 	struct pair pairs[MAX_PAIRS + 1]; /* the last is all others together */
 	size_t count;
-	struct pair *last; /* lines of one issuer come together */
+	struct pair *last;          /* lines of one issuer come together */
+	unsigned long long foreign; /* lines that only look like the module's */
 };
 
 /* ---- lines -------------------------------------------------------------- */
@@ -78,6 +84,38 @@ static void find_fields(const char *line, size_t size,
 				break;
 			}
 	}
+}
+
+static bool is_plain(char byte)
+{
+	return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') ||
+	       (byte >= '0' && byte <= '9') ||
+	       (byte != '\0' && strchr("._:/@+-", byte) != NULL);
+}
+
+static bool is_hex(char byte)
+{
+	return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'F');
+}
+
+/* Whether the module can have written the value: in its alphabet, all else as
+ * %XX; one that it has cut ends with a bare %. */
+static bool is_written(const struct field *field)
+{
+	const char *end = field->text + field->size;
+
+	if (field->size > MAX_VALUE)
+		return false;
+	for (const char *next = field->text; next < end; next++) {
+		if (is_plain(*next))
+			continue;
+		bool cut = next + 1 == end && field->size > MAX_VALUE - 3;
+		bool escape = end - next > 2 && is_hex(next[1]) && is_hex(next[2]);
+		if (*next != '%' || !(cut || escape))
+			return false;
+		next += escape ? 2 : 0;
+	}
+	return true;
 }
 
 /* The time in a field; -1: it is none. */
@@ -147,15 +185,17 @@ static void read_line(struct tally *tally, const char *line, size_t size)
 	if (size < strlen(module) || memcmp(line, module, strlen(module)) != 0)
 		return;
 	find_fields(line, size, fields);
-	/* Without a signature that held there is no iat. */
+	/* Without a valid signature there is no iat. */
 	if (fields[ISSUER].text == NULL || fields[ISSUED].text == NULL ||
-	    fields[NOW].text == NULL || fields[ISSUER].size > MAX_VALUE ||
-	    fields[KEY].size > MAX_VALUE)
+	    fields[NOW].text == NULL)
 		return;
 	sg_usec issued = read_time(&fields[ISSUED]);
 	sg_usec now = read_time(&fields[NOW]);
-	if (issued < 0 || now < 0)
+	if (issued < 0 || now < 0 || !is_written(&fields[ISSUER]) ||
+	    !is_written(&fields[KEY])) {
+		tally->foreign++;
 		return;
+	}
 	tally->last = find_pair(tally, fields);
 	add(tally->last, now - issued);
 }
@@ -255,9 +295,8 @@ static int tell(const struct tally *tally, bool json)
 	for (size_t i = 0; i < count; i++)
 		print_pair(&tally->pairs[i]);
 	if (count == 0)
-		printf(
-			"no line of pam_skewgate whose signature held; is this the output "
-			"of journalctl -o cat?\n");
+		printf("no line of pam_skewgate with a valid signature; is this the "
+		       "output of " JOURNAL "?\n");
 	return fflush(stdout);
 }
 
@@ -294,6 +333,12 @@ int cmd_skew(int argc, char **argv)
 		fclose(file);
 	if (failed != 0)
 		return EXIT_USAGE;
+	if (tally.foreign > 0)
+		fprintf(stderr,
+		        "skewgate: warning: %llu lines look like the module's and are "
+		        "not, so they do not count; read the log with " JOURNAL
+		        " [foreign-lines]\n",
+		        tally.foreign);
 	if (tell(&tally, json) == 0)
 		return EXIT_DONE;
 	fputs("skewgate: the result could not be written\n", stderr);

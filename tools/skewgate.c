@@ -86,7 +86,8 @@ static const char status_help[] =
 	"Exit: 0 healthy, or recorded  1 not  2 usage\n";
 
 static const char skew_help[] =
-	"usage: journalctl -o cat -t sshd | skewgate skew [--json] [FILE|-]\n"
+	"usage: skewgate skew [--json] [FILE|-]\n"
+	"       journalctl -o cat _UID=0 -t sshd -t sshd-session | skewgate skew\n"
 	"\n"
 	"Reads the log lines of pam_skewgate.so, and tells of each issuer and key "
 	"whether\n"
