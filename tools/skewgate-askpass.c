@@ -136,13 +136,21 @@ static int read_descriptor(int descriptor, const char *source,
 	           : fail("%s cannot be read: %s", source, strerror(errno));
 }
 
-static int read_file(const char *path, struct token *token)
+/* `part` is the one that is asked for: a login is warned once. */
+static int read_file(const char *path, int part, struct token *token)
 {
 	sg_auto_close int descriptor = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	struct stat status;
 
-	if (descriptor < 0)
+	if (descriptor < 0 || fstat(descriptor, &status) != 0)
 		return fail("the token file %s cannot be opened: %s", path,
 		            strerror(errno));
+	if (part <= 1 && S_ISREG(status.st_mode) &&
+	    (status.st_mode & (S_IRGRP | S_IROTH)) != 0)
+		fprintf(stderr,
+		        "skewgate-askpass: warning: others can read the token file %s, "
+		        "and log in with it; chmod 600 it\n",
+		        path);
 	return read_descriptor(descriptor, "the token file", token);
 }
 
@@ -279,7 +287,7 @@ static int find_token(int part, struct token *token)
 		return fail("set one of SKEWGATE_TOKEN_FILE and "
 		            "SKEWGATE_TOKEN_COMMAND, to say where the token is");
 	if (file != NULL)
-		return read_file(file, token);
+		return read_file(file, part, token);
 	if (part > 1)
 		return take((size_t)(part - 1) * PART_SIZE, token);
 	if (run_command(command, token) != 0)

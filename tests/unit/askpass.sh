@@ -5,6 +5,7 @@ askpass=${builddir:?}/skewgate-askpass
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 unset SKEWGATE_TOKEN_FILE SKEWGATE_TOKEN_COMMAND SSH_ASKPASS_PROMPT
+umask 077 # of what others can read it warns
 number=0
 
 token() { # BYTES
@@ -96,6 +97,31 @@ token 16385 >"$work/token"
 refuses 'a token that is too long' '(alice@host) JWT: ' 'more than 16384'
 token 100000 >"$work/token"
 refuses 'a token that is far too long' '(alice@host) JWT: ' 'more than 16384'
+printf 'a.b.c\n' >"$work/token"
+for mode in 640 604; do
+	chmod "$mode" "$work/token"
+	for prompt in '(alice@host) JWT: ' "alice@host's password: "; do
+		answer "$prompt"
+		[ "$status" = 0 ] && [ "$(cat "$work/out")" = a.b.c ] &&
+			grep -q "warning: others can read the token file $work/token" "$work/err"
+		report "a file of mode $mode that others can read, $prompt"
+	done
+	token 1023 >"$work/token"
+	gives 'one warning a login' '(alice@host) JWT (part 2): ' ''
+	printf 'a.b.c\n' >"$work/token"
+done
+chmod 622 "$work/token"
+gives 'a file that others can write to only' '(alice@host) JWT: ' a.b.c
+exec 3<<-END
+	a.b.c
+END
+SKEWGATE_TOKEN_FILE=/dev/fd/3 answer '(alice@host) JWT: '
+[ "$(cat "$work/out")" = a.b.c ]
+report 'a descriptor'
+mkfifo -m 644 "$work/fifo"
+printf 'a.b.c\n' >"$work/fifo" &
+SKEWGATE_TOKEN_FILE=$work/fifo gives 'a pipe is read by one alone' '(alice@host) JWT: ' a.b.c
+wait
 rm "$work/token"
 refuses 'no file' '(alice@host) JWT: ' 'cannot be opened'
 SKEWGATE_TOKEN_COMMAND=true refuses 'both a file and a command' '(alice@host) JWT: ' 'set one of'
