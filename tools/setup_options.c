@@ -60,7 +60,7 @@ static bool is_server_name(const char *name)
 static int add_server(struct setup_options *options, const char *name,
                       struct sg_error *error)
 {
-	if (!is_server_name(name))
+	if (!is_server_name(name) || sg_ntpconf_is_keyword(name))
 		return sg_fail(
 			error, "usage",
 			"--server \"%.100s\" is neither an address nor a host name", name);

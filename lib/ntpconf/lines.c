@@ -1,7 +1,7 @@
 /*
  * Text as numbered lines of words, through Augeas and our own lens.
  *
- * Only reading goes through the whole tree. Unchanged lines are carried over as
+ * Only reading goes through the tree. Unchanged lines are carried over as
  * bytes: that is exact whatever they hold, and writing a thousand lines through
  * a lens takes a quarter of a second.
  */
@@ -51,14 +51,52 @@ struct augeas *sg_lines_open(struct sg_error *error)
 	return augeas;
 }
 
-/* ntpd takes the text between quotes, but never takes it for a keyword. */
-static char *copy_word(char *to, const char *word, bool first)
+/* Characters that end a word for ntpd, and are words themselves; none of its
+ * lines that matter here has one. */
+#define SPECIAL "{}(),;|="
+
+/* Whether ntpd takes the line's next word as it stands: names and paths are not
+ * scanned (keyword-gen.c, both daemons). */
+static bool is_next_verbatim(const struct sg_line *line)
 {
-	for (; *word != '\0'; word++)
-		if (first || *word != '"')
+	static const char *const scanned[] = {
+		"tos",     "restrict",  "unrestrict", "enable",
+		"disable", "interface", "nic",
+	};
+
+	for (size_t i = 0; i < sizeof scanned / sizeof *scanned; i++)
+		if (sg_line_is(line, scanned[i]))
+			return false;
+	return line->word_count == 1 ||
+	       (line->word_count == 2 && (strcmp(line->words[1], "-4") == 0 ||
+	                                  strcmp(line->words[1], "-6") == 0));
+}
+
+/*
+ * Adds a word as ntpd reads it, whose letters go to `to`: without its quotes,
+ * but no keyword has any. Returns where the next one's go, or NULL when a
+ * special character ends what ntpd takes of the line: what was complete before
+ * it counts.
+ */
+static char *add_word(struct sg_line *line, char *to, const char *word)
+{
+	bool keyword = line->word_count == 0;
+	bool verbatim = is_next_verbatim(line);
+	bool quoted = false;
+	char *start = to;
+
+	for (; *word != '\0'; word++) {
+		if (*word == '"')
+			quoted = !quoted;
+		else if (!quoted && !verbatim && strchr(SPECIAL, *word) != NULL)
+			break;
+		if (keyword || *word != '"')
 			*to++ = *word;
+	}
 	*to++ = '\0';
-	return to;
+	if (*word == '\0' || to > start + 1)
+		line->words[line->word_count++] = start;
+	return *word == '\0' ? to : NULL;
 }
 
 /* Fills in the words from the tree, which lists lines and their parts in the
@@ -76,19 +114,22 @@ static int read_words(struct augeas *augeas, struct sg_lines *lines,
 		return fail_augeas(augeas, error);
 	char **word = lines->words;
 	char *letter = lines->letters;
+	char *next = letter;
 	for (int i = 0; i < total; i++) {
 		if (aug_ns_attr(augeas, "parts", i, &value, &label, NULL) < 0)
 			return fail_augeas(augeas, error);
 		if (value == NULL) {
 			if (started == lines->count)
 				return fail_augeas(augeas, error);
+			word += line == NULL ? 0 : line->word_count;
 			line = &lines->items[started++];
 			line->words = word;
-		} else if (line != NULL && (strcmp(label, "word") == 0 ||
-		                            strcmp(label, "unclosed") == 0)) {
-			*word++ = letter;
-			letter = copy_word(letter, value, line->word_count == 0);
-			line->word_count++;
+			letter = next;
+		} else if (letter != NULL && line != NULL &&
+		           (strcmp(label, "word") == 0 ||
+		            strcmp(label, "unclosed") == 0)) {
+			next = letter + strlen(value) + 1;
+			letter = add_word(line, letter, value);
 		}
 	}
 	return started == lines->count ? 0 : fail_augeas(augeas, error);
@@ -161,54 +202,6 @@ int sg_lines_parse(struct augeas *augeas, const char *file, const char *text,
 	return 0;
 }
 
-/* Adds one line to the tree: a comment, or words. */
-static int add_line(struct augeas *augeas, size_t number, const char *text,
-                    bool dos)
-{
-	sg_auto_free char *copy = strdup(text);
-	char path[64];
-	char *rest = NULL;
-
-	if (copy == NULL)
-		return -1;
-	if (text[0] == '#') {
-		snprintf(path, sizeof path, "/block/%zu/comment", number);
-		if (aug_set(augeas, path, text) != 0)
-			return -1;
-	} else {
-		snprintf(path, sizeof path, "/block/%zu/word[last()+1]", number);
-		for (char *word = strtok_r(copy, " ", &rest); word != NULL;
-		     word = strtok_r(NULL, " ", &rest))
-			if (aug_set(augeas, path, word) != 0)
-				return -1;
-	}
-	snprintf(path, sizeof path, "/block/%zu/cr", number);
-	return dos ? aug_set(augeas, path, "\r") : 0;
-}
-
-char *sg_lines_format(struct augeas *augeas, const struct sg_texts *texts,
-                      bool dos, struct sg_error *error)
-{
-	const char *value = NULL;
-
-	for (size_t i = 0; i < texts->count; i++) {
-		if (add_line(augeas, i + 1, texts->items[i], dos) != 0) {
-			fail_augeas(augeas, error);
-			return NULL;
-		}
-	}
-	if (aug_set(augeas, "/before", "") != 0 ||
-	    aug_text_retrieve(augeas, LENS, "/before", "/block", "/after") != 0 ||
-	    aug_get(augeas, "/after", &value) != 1 || value == NULL) {
-		fail_augeas(augeas, error);
-		return NULL;
-	}
-	char *formatted = strdup(value);
-	if (formatted == NULL)
-		sg_fail_memory(error);
-	return formatted;
-}
-
 bool sg_line_is(const struct sg_line *line, const char *keyword)
 {
 	return line->word_count > 0 && strcmp(line->words[0], keyword) == 0;
@@ -233,14 +226,22 @@ bool sg_line_sets_tos(const struct sg_line *line, const char *word,
 	return found;
 }
 
-const char *sg_line_source(const struct sg_line *line)
+size_t sg_line_source_at(const struct sg_line *line)
 {
 	size_t at = 1;
 
+	/* What may follow this one is no name. */
+	if (sg_line_is(line, "broadcastclient"))
+		return 0;
 	while (at < line->word_count && (strcmp(line->words[at], "-4") == 0 ||
 	                                 strcmp(line->words[at], "-6") == 0))
 		at++;
-	return line->words[at < line->word_count ? at : 0];
+	return at < line->word_count ? at : 0;
+}
+
+const char *sg_line_source(const struct sg_line *line)
+{
+	return line->words[sg_line_source_at(line)];
 }
 
 void sg_lines_free(struct sg_lines *lines)

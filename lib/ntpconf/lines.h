@@ -21,7 +21,9 @@ struct sg_line {
 	const char *bytes;
 	size_t size; /* with its newline, if it has one */
 	size_t word_count;
-	char **words; /* quotes removed, but for the first word's: no keyword */
+	/* As ntpd takes them: without quotes, except in the first word, where they
+	 * make it no keyword, and none from a special character on. */
+	char **words;
 };
 
 struct sg_lines {
@@ -41,11 +43,6 @@ int sg_lines_parse(struct augeas *augeas, const char *file, const char *text,
                    size_t size, size_t first_line, struct sg_lines *lines,
                    struct sg_error *error);
 
-/* Writes lines of words, given without line endings, through the lens: a line
- * that Augeas cannot write is not a line of ntp.conf. The caller frees it. */
-char *sg_lines_format(struct augeas *augeas, const struct sg_texts *texts,
-                      bool dos, struct sg_error *error);
-
 /* Whether the line's keyword is `keyword`. */
 bool sg_line_is(const struct sg_line *line, const char *keyword);
 
@@ -53,7 +50,9 @@ bool sg_line_is(const struct sg_line *line, const char *keyword);
 bool sg_line_sets_tos(const struct sg_line *line, const char *word,
                       double *value);
 
-/* What a source line names; its keyword when it names nothing. */
+/* What a source line names, and which of its words that is; its keyword when it
+ * names nothing. */
+size_t sg_line_source_at(const struct sg_line *line);
 const char *sg_line_source(const struct sg_line *line);
 
 void sg_lines_free(struct sg_lines *lines);

@@ -51,7 +51,7 @@ struct sg_ntpconf_plan {
 	char *text; /* the whole file as it shall be, with a NUL behind it */
 	size_t size;
 	char *block;              /* the managed block, or "" when none is needed */
-	struct sg_texts disabled; /* lines that --exclusive turns off, or undo on */
+	struct sg_texts disabled; /* lines that are turned off, or by undo on */
 	struct sg_warnings warnings; /* see skewgate(8) for the codes */
 	/* Lines that can keep ntpd from following the servers, each with its
 	 * remedy: to be told when it does not. */
@@ -130,6 +130,10 @@ bool sg_ntpconf_same_server(const char *one, const char *other);
 
 /* Whether the text is an address, and no name. */
 bool sg_ntpconf_is_address(const char *text);
+
+/* Whether `restrict` takes the name for a word of its own: a line for a server
+ * of that name would be one for every address. */
+bool sg_ntpconf_is_keyword(const char *name);
 
 /*
  * Checks words for the `server` line: ntpd drops a line with one word that it

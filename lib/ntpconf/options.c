@@ -8,14 +8,18 @@
 /* Longest option text: four times what anybody has needed. */
 #define MAX_OPTIONS 256
 
-/* Options that both daemons know (ntp.conf(5)), with their highest number, or 0
- * for those without one. `noselect` is not among them: it follows nobody. */
+/* Options that both daemons know (ntp.conf(5)), with the numbers that they
+ * take; a highest of 0 is for those without one. ntpd drops a line whose key is
+ * above 65534, and no server answers a version 0. `noselect` is not among them:
+ * it follows nobody. */
 static const struct {
 	const char *word;
+	unsigned long lowest;
 	unsigned long highest;
 } known_options[] = {
-	{"burst", 0},    {"iburst", 0},   {"prefer", 0},  {"true", 0},
-	{"minpoll", 17}, {"maxpoll", 17}, {"version", 4}, {"key", 65535},
+	{"burst", 0, 0},   {"iburst", 0, 0},   {"prefer", 0, 0},
+	{"true", 0, 0},    {"minpoll", 0, 17}, {"maxpoll", 0, 17},
+	{"version", 1, 4}, {"key", 0, 65534},
 };
 
 static int check_option(const char *word, const char *number, bool *used,
@@ -29,13 +33,16 @@ static int check_option(const char *word, const char *number, bool *used,
 		*used = known_options[i].highest > 0;
 		if (!*used)
 			return 0;
-		if (number != NULL && number[0] >= '0' && number[0] <= '9' &&
-		    strtoul(number, &end, 10) <= known_options[i].highest &&
-		    *end == '\0')
-			return 0;
+		if (number != NULL && number[0] >= '0' && number[0] <= '9') {
+			unsigned long value = strtoul(number, &end, 10);
+
+			if (*end == '\0' && value >= known_options[i].lowest &&
+			    value <= known_options[i].highest)
+				return 0;
+		}
 		return sg_fail(error, "bad-server-options",
-		               "--server-options: %s needs a number from 0 to %lu",
-		               word, known_options[i].highest);
+		               "--server-options: %s needs a number from %lu to %lu",
+		               word, known_options[i].lowest, known_options[i].highest);
 	}
 	if (strcmp(word, "noselect") == 0)
 		return sg_fail(error, "bad-server-options",
@@ -62,7 +69,7 @@ int sg_ntpconf_check_options(const char *options, struct sg_error *error)
 		if ((unsigned char)*byte < ' ' || *byte == 127)
 			return sg_fail(error, "bad-server-options",
 			               "--server-options holds a control character; only "
-			               "words and blanks can stand on the server line");
+			               "words and spaces can stand on the server line");
 
 	char *word = strtok_r(copy, " ", &rest);
 	while (word != NULL) {
@@ -95,4 +102,10 @@ bool sg_ntpconf_is_address(const char *text)
 
 	return inet_pton(AF_INET, text, bytes) == 1 ||
 	       inet_pton(AF_INET6, text, bytes) == 1;
+}
+
+bool sg_ntpconf_is_keyword(const char *name)
+{
+	/* The only ones that stand where an address does. */
+	return strcmp(name, "default") == 0 || strcmp(name, "source") == 0;
 }

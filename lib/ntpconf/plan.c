@@ -14,63 +14,125 @@
 
 /* ---- minsane ------------------------------------------------------------ */
 
-/* minsane as everything but the block sets it. */
-static double minsane(const struct sg_survey *survey)
-{
-	double value = 1; /* both daemons' default */
-
-	for (size_t i = 0; i < survey->active_count; i++)
-		sg_line_sets_tos(survey->active[i], "minsane", &value);
-	return value;
-}
-
-/* The line that raises minsane above `limit` again behind a block which stands
- * before the main file's line `position`. */
-static const struct sg_line *raiser(const struct sg_survey *survey,
-                                    size_t position, double limit)
+/* The last line that sets minsane, of those that ntpd reads at or behind the
+ * main file's line `position`, except the block's. Without one `*value` is both
+ * daemons' default. */
+static const struct sg_line *find_minsane(const struct sg_survey *survey,
+                                          size_t position, double *value)
 {
 	const struct sg_line *found = NULL;
 
-	for (size_t i = 0; i < survey->active_count; i++) {
-		double value = 0;
-
+	*value = 1;
+	for (size_t i = 0; i < survey->active_count; i++)
 		if (survey->places[i] >= position &&
-		    sg_line_sets_tos(survey->active[i], "minsane", &value))
-			found = value > limit ? survey->active[i] : NULL;
-	}
+		    sg_line_sets_tos(survey->active[i], "minsane", value))
+			found = survey->active[i];
 	return found;
 }
 
-/* ---- the block ---------------------------------------------------------- */
+/* Judges what lines behind the block make of minsane; `before` is what it would
+ * be without the block. */
+static int judge_minsane(const struct sg_survey *survey,
+                         const struct sg_ntpconf_request *request,
+                         size_t position, struct sg_ntpconf_plan *plan,
+                         struct sg_error *error)
+{
+	double before = 0;
+	double now = 0;
+	const struct sg_line *line = find_minsane(survey, 0, &before);
+	const struct sg_line *raised = find_minsane(survey, position, &now);
+	int failed = 0;
 
-/* Before which of the main file's lines a new block belongs. */
-static size_t new_position(const struct sg_survey *survey)
+	if (now > (double)request->server_count)
+		return sg_fail(error, "minsane-raised",
+		               "%s:%zu: this line is read after skewgate's block and "
+		               "raises minsane above %zu, so that ntpd would never "
+		               "follow %zu server%s; remove minsane from it",
+		               raised->file, raised->number, request->server_count,
+		               request->server_count,
+		               request->server_count > 1 ? "s" : "");
+	if (now > 1) {
+		failed = sg_warn(&plan->warnings, "minsane-raised",
+		                 "%s:%zu: this line is read after skewgate's block and "
+		                 "raises minsane to %g, so that ntpd follows nobody "
+		                 "while fewer servers agree; remove minsane from it",
+		                 raised->file, raised->number, now);
+		failed |= sg_warn(&plan->hindrances, "tos-minsane",
+		                  "%s:%zu: with this line ntpd follows nobody while "
+		                  "fewer than %g servers agree; remove minsane from it",
+		                  raised->file, raised->number, now);
+	} else if (before > now) {
+		failed = sg_warn(&plan->warnings, "quorum-lowered",
+		                 "%s:%zu: this line asks for %g servers that agree "
+		                 "(minsane); skewgate's block lowers that to %g, so "
+		                 "that ntpd follows the last server that is left",
+		                 line->file, line->number, before, now);
+	}
+	return failed == 0 ? 0 : sg_fail_memory(error);
+}
+
+/* ---- the block's place -------------------------------------------------- */
+
+/* Behind the last of the main file's lines that the block must come after: in
+ * front of other sources, ntpd would step to ours before it has heard them. */
+static size_t position_behind(const struct sg_survey *survey)
 {
 	static const char *const keywords[] = {"server", "pool", "peer", "tos"};
 
 	for (size_t i = survey->end; i > 0; i--)
 		for (size_t k = 0; k < sizeof keywords / sizeof *keywords; k++)
 			if (sg_line_is(&survey->main.items[i - 1], keywords[k]) &&
-			    !sg_in_block(&survey->block, i - 1))
+			    !survey->off[i - 1] && !sg_in_block(&survey->block, i - 1))
 				return i;
 	return survey->end;
 }
 
-static int add_servers(const struct sg_survey *survey,
+/* Before the first source: ntpd starts them one second apart, in the order of
+ * their lines. */
+static size_t position_before(const struct sg_survey *survey)
+{
+	for (size_t i = 0; i < survey->active_count; i++)
+		if (sg_is_source(survey->active[i]) &&
+		    !sg_is_off(survey, survey->active[i]) &&
+		    survey->places[i] < survey->end)
+			return survey->places[i];
+	return survey->end;
+}
+
+/* Before which of the main file's lines the block stands. It stays where it is,
+ * as long as it works there, or would work no better elsewhere. */
+static size_t find_position(const struct sg_survey *survey, bool has_tos)
+{
+	size_t here = survey->block.first;
+	size_t there = has_tos ? position_behind(survey) : position_before(survey);
+	double minsane_here = 0;
+	double minsane_there = 0;
+
+	if (here >= survey->end)
+		return there;
+	find_minsane(survey, here, &minsane_here);
+	find_minsane(survey, there, &minsane_there);
+	return minsane_here > 1 && minsane_there < minsane_here ? there : here;
+}
+
+/* ---- the block ---------------------------------------------------------- */
+
+static int add_servers(struct sg_survey *survey,
                        const struct sg_ntpconf_request *request,
                        struct sg_ntpconf_plan *plan, struct sg_texts *body,
                        struct sg_error *error)
 {
 	for (size_t i = 0; i < request->server_count; i++) {
-		const struct sg_line *own = sg_own_line(survey, request->servers[i]);
+		const char *server = request->servers[i];
+		bool kept = false;
 
-		if (own != NULL) {
-			if (sg_judge_own_line(own, request, plan, error) != 0)
-				return -1;
-		} else if (sg_texts_add(body, "server %s %s", request->servers[i],
-		                        request->server_options) != 0) {
+		if (sg_judge_existing_lines(survey, server, request, plan, &kept,
+		                            error) != 0)
+			return -1;
+		if (!kept && sg_texts_add(body, "server %s%s%s", server,
+		                          request->server_options[0] != '\0' ? " " : "",
+		                          request->server_options) != 0)
 			return sg_fail_memory(error);
-		}
 	}
 	return 0;
 }
@@ -106,56 +168,55 @@ static int add_restrictions(const struct sg_survey *survey,
 		                 "asking ntpd, so that nobody can tell whether it is "
 		                 "synchronised; remove ignore and noquery from it",
 		                 local.line->file, local.line->number);
-	else if (local.line == NULL || (local.effects & SG_DROPS_QUERIES))
+	else if (local.effects & SG_DROPS_QUERIES)
 		failed = sg_texts_add(body, "restrict 127.0.0.1");
 	return failed == 0 ? 0 : sg_fail_memory(error);
 }
 
+/* The block's lines as text; "" for none. */
+static char *format_block(const struct sg_texts *body, bool dos)
+{
+	const char *ending = dos ? "\r\n" : "\n";
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (out == NULL)
+		return NULL;
+	if (body->count > 0)
+		fprintf(out, "%s%s", SG_BEGIN_MARK, ending);
+	for (size_t i = 0; i < body->count; i++)
+		fprintf(out, "%s%s", body->items[i], ending);
+	if (body->count > 0)
+		fprintf(out, "%s%s", SG_END_MARK, ending);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
 /* Makes the block's lines and finds its place. */
-static int compose_block(const struct sg_survey *survey,
+static int compose_block(struct sg_survey *survey,
                          const struct sg_ntpconf_request *request,
                          struct sg_ntpconf_plan *plan, size_t *position,
                          struct sg_error *error)
 {
-	double limit = (double)request->server_count;
 	struct sg_texts body = {0};
-	int failed = 0;
+	double minsane = 0;
 
-	/* A block stays where it is, as long as it works there. */
-	*position = survey->block.first;
-	if (*position >= survey->end || raiser(survey, *position, limit) != NULL)
-		*position = new_position(survey);
-	const struct sg_line *raised = raiser(survey, *position, limit);
-	if (raised != NULL)
-		return sg_fail(error, "minsane-raised",
-		               "%s:%zu: this line is read after skewgate's block and "
-		               "raises minsane above %zu, so that ntpd would never "
-		               "follow %zu server%s; remove minsane from it",
-		               raised->file, raised->number, request->server_count,
-		               request->server_count,
-		               request->server_count > 1 ? "s" : "");
-
-	failed = add_servers(survey, request, plan, &body, error);
-	if (failed == 0 && minsane(survey) > limit &&
-	    sg_texts_add(&body, "tos minsane %zu", request->server_count) != 0)
+	int failed = add_servers(survey, request, plan, &body, error);
+	find_minsane(survey, 0, &minsane);
+	if (failed == 0 && minsane > 1 && sg_texts_add(&body, "tos minsane 1") != 0)
 		failed = sg_fail_memory(error);
+	*position = find_position(survey, minsane > 1);
+	if (failed == 0)
+		failed = judge_minsane(survey, request, *position, plan, error);
 	if (failed == 0)
 		failed = add_restrictions(survey, request, plan, &body, error);
-
-	struct sg_texts block = {0};
-	if (failed == 0 && body.count > 0) {
-		failed = sg_texts_add(&block, "%s", SG_BEGIN_MARK);
-		for (size_t i = 0; failed == 0 && i < body.count; i++)
-			failed = sg_texts_add(&block, "%s", body.items[i]);
-		if (failed != 0 || sg_texts_add(&block, "%s", SG_END_MARK) != 0)
-			failed = sg_fail_memory(error);
-	}
 	if (failed == 0) {
-		plan->block =
-			sg_lines_format(survey->augeas, &block, survey->main.dos, error);
-		failed = plan->block == NULL ? -1 : 0;
+		plan->block = format_block(&body, survey->main.dos);
+		failed = plan->block != NULL ? 0 : sg_fail_memory(error);
 	}
-	sg_texts_free(&block);
 	sg_texts_free(&body);
 	return failed;
 }
@@ -194,8 +255,17 @@ static int note_line(struct sg_texts *texts, const char *bytes, size_t size)
 	return sg_texts_add(texts, "%.*s", (int)size, bytes);
 }
 
-static int write_text(const struct sg_survey *survey,
-                      const struct sg_ntpconf_request *request, size_t position,
+/* Marks what --exclusive turns off. */
+static void turn_off_others(struct sg_survey *survey,
+                            const struct sg_ntpconf_request *request)
+{
+	for (size_t i = 0; request->exclusive && i < survey->end; i++)
+		if (!sg_in_block(&survey->block, i) &&
+		    !sg_survives_exclusive(&survey->main.items[i], request))
+			survey->off[i] = true;
+}
+
+static int write_text(const struct sg_survey *survey, size_t position,
                       FILE *out, struct sg_ntpconf_plan *plan)
 {
 	for (size_t i = 0; i <= survey->main.count; i++) {
@@ -206,8 +276,7 @@ static int write_text(const struct sg_survey *survey,
 		const struct sg_line *line = &survey->main.items[i];
 		if (sg_in_block(&survey->block, i))
 			continue;
-		if (request->exclusive && i < survey->end &&
-		    !sg_survives_exclusive(line, request)) {
+		if (survey->off[i]) {
 			fputs(DISABLED_MARK, out);
 			if (note_line(&plan->disabled, line->bytes, line->size) != 0)
 				return -1;
@@ -224,8 +293,10 @@ int sg_ntpconf_plan(const char *name, const char *text, size_t size,
 	sg_auto_survey struct sg_survey survey = {0};
 	size_t position = 0;
 
-	if (sg_survey_make(name, text, size, request, &survey, error) != 0 ||
-	    compose_block(&survey, request, plan, &position, error) != 0)
+	if (sg_survey_make(name, text, size, request, &survey, error) != 0)
+		return -1;
+	turn_off_others(&survey, request);
+	if (compose_block(&survey, request, plan, &position, error) != 0)
 		return -1;
 	if (sg_judge_sources(&survey, request, plan) != 0 ||
 	    sg_judge_hindrances(&survey, request, plan) != 0)
@@ -233,7 +304,7 @@ int sg_ntpconf_plan(const char *name, const char *text, size_t size,
 	FILE *out = open_memstream(&plan->text, &plan->size);
 	if (out == NULL)
 		return sg_fail_memory(error);
-	if (write_text(&survey, request, position, out, plan) != 0) {
+	if (write_text(&survey, position, out, plan) != 0) {
 		fclose(out);
 		return sg_fail_memory(error);
 	}

@@ -1,9 +1,10 @@
 /*
  * Which restrict line decides for an address.
  *
- * ntpd keeps its restrictions sorted so that the most specific one that matches
- * decides alone; lines for the same address and mask add up (ntp_restrict.c,
- * both daemons). It judges the replies of our own servers by them too.
+ * ntpd keeps its restrictions sorted by address, then by mask; the first one
+ * that matches decides alone, and lines for the same address and mask add up
+ * (ntp_restrict.c, both daemons). It judges the replies of our own servers by
+ * them too.
  */
 #include "lines.h"
 
@@ -12,32 +13,32 @@
 
 #define MAX_ADDRESS 16
 
-/* An address, or a set of them, and how many of its leading bits count. */
+/* An address, or a set of them; a mask need not be contiguous. */
 struct network {
 	int family;
 	unsigned char bytes[MAX_ADDRESS];
-	unsigned bits;
+	unsigned char mask[MAX_ADDRESS];
 };
 
-static unsigned family_bits(int family)
+static size_t family_size(int family)
 {
-	return family == AF_INET ? 32 : 128;
+	return family == AF_INET ? 4 : MAX_ADDRESS;
 }
 
-static bool parse_address(const char *text, struct network *network)
+static int family_of(const char *text)
 {
-	network->family = strchr(text, ':') == NULL ? AF_INET : AF_INET6;
-	network->bits = family_bits(network->family);
-	return inet_pton(network->family, text, network->bytes) == 1;
+	return strchr(text, ':') == NULL ? AF_INET : AF_INET6;
 }
 
-static unsigned mask_bits(const struct network *mask)
+/* The mask whose leading `bits` count. */
+static void set_prefix(struct network *network, unsigned bits)
 {
-	unsigned bits = 0;
+	for (unsigned i = 0; i < MAX_ADDRESS; i++) {
+		unsigned rest = bits > i * 8 ? bits - i * 8 : 0;
 
-	for (unsigned i = 0; i < family_bits(mask->family) / 8; i++)
-		bits += (unsigned)__builtin_popcount(mask->bytes[i]);
-	return bits;
+		network->mask[i] =
+			(unsigned char)(rest >= 8 ? 0xff : 0xff00U >> rest & 0xff);
+	}
 }
 
 /* `10.0.0.0`, or ntpsec's `10.0.0.0/8`. */
@@ -47,54 +48,80 @@ static bool parse_network(const char *text, struct network *network)
 	sg_auto_free char *address =
 		slash == NULL ? strdup(text) : strndup(text, (size_t)(slash - text));
 
-	if (address == NULL || !parse_address(address, network))
+	if (address == NULL)
+		return false;
+	network->family = family_of(address);
+	unsigned long bits = family_size(network->family) * 8;
+	if (inet_pton(network->family, address, network->bytes) != 1)
 		return false;
 	if (slash != NULL) {
 		char *end = NULL;
-		unsigned long bits = strtoul(slash + 1, &end, 10);
+		unsigned long number = strtoul(slash + 1, &end, 10);
 
-		if (end == slash + 1 || *end != '\0' || bits > network->bits)
+		if (end == slash + 1 || *end != '\0' || number > bits)
 			return false;
-		network->bits = (unsigned)bits;
+		bits = number;
 	}
+	set_prefix(network, (unsigned)bits);
 	return true;
 }
 
 static bool covers(const struct network *network, const struct network *address)
 {
-	unsigned whole = network->bits / 8;
-	unsigned rest = network->bits % 8;
-
-	if (network->family != address->family ||
-	    memcmp(network->bytes, address->bytes, whole) != 0)
-		return false;
-	return rest == 0 ||
-	       (network->bytes[whole] ^ address->bytes[whole]) >> (8 - rest) == 0;
+	for (size_t i = 0; i < family_size(network->family); i++)
+		if (((network->bytes[i] ^ address->bytes[i]) & network->mask[i]) != 0)
+			return false;
+	return network->family == address->family;
 }
 
-static unsigned effect_of(const char *flag)
+/* Whether the mask leaves one address. */
+static bool is_host(const struct network *network)
+{
+	for (size_t i = 0; i < family_size(network->family); i++)
+		if (network->mask[i] != 0xff)
+			return false;
+	return true;
+}
+
+/* Words of a restrict line. */
+#define IGNORE 1U
+#define NOSERVE 2U
+#define NOTRUST 4U
+#define NOQUERY 8U
+#define NTPPORT                                                                \
+	16U /* the rule is for packets from port 123, as servers' are              \
+	     */
+#define OTHER 32U
+
+static unsigned flag_of(const char *word)
 {
 	static const struct {
-		const char *flag;
-		unsigned effects;
+		const char *word;
+		unsigned flag;
 	} table[] = {
-		{"ignore", SG_DROPS_REPLIES | SG_DROPS_QUERIES},
-		{"noserve", SG_DROPS_REPLIES},
-		{"notrust", SG_DROPS_REPLIES},
-		{"noquery", SG_DROPS_QUERIES},
+		{"ignore", IGNORE},   {"noserve", NOSERVE}, {"notrust", NOTRUST},
+		{"noquery", NOQUERY}, {"ntpport", NTPPORT},
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-		if (strcmp(flag, table[i].flag) == 0)
-			return table[i].effects;
-	return 0;
+		if (strcmp(word, table[i].word) == 0)
+			return table[i].flag;
+	return OTHER;
 }
 
-/* A restrict line, taken apart. */
+static unsigned effects_of(unsigned flags)
+{
+	return (flags & (IGNORE | NOSERVE | NOTRUST) ? SG_DROPS_REPLIES : 0) |
+	       (flags & (IGNORE | NOQUERY) ? SG_DROPS_QUERIES : 0);
+}
+
+/* A restrict or unrestrict line, taken apart; or what several of them add up
+ * to. */
 struct rule {
+	const struct sg_line *line;
 	bool source; /* `restrict source`: for every server that has no own line */
 	struct network network;
-	unsigned effects;
+	unsigned flags;
 };
 
 /* Reads the line as far as it is for `family`; false when it is for another
@@ -104,7 +131,7 @@ static bool parse_rule(const struct sg_line *line, int family,
 {
 	size_t at = 1;
 
-	*rule = (struct rule){.network = {.family = family}};
+	*rule = (struct rule){.line = line, .network = {.family = family}};
 	if (line->word_count > at && (strcmp(line->words[at], "-4") == 0 ||
 	                              strcmp(line->words[at], "-6") == 0)) {
 		if ((line->words[at][1] == '4') != (family == AF_INET))
@@ -120,16 +147,87 @@ static bool parse_rule(const struct sg_line *line, int family,
 	     rule->network.family != family))
 		return false;
 	if (line->word_count > at + 1 && strcmp(line->words[at], "mask") == 0) {
-		struct network mask;
-
-		if (!parse_address(line->words[at + 1], &mask) || mask.family != family)
+		if (inet_pton(family, line->words[at + 1], rule->network.mask) != 1)
 			return false;
-		rule->network.bits = mask_bits(&mask);
 		at += 2;
 	}
 	for (; at < line->word_count; at++)
-		rule->effects |= effect_of(line->words[at]);
+		rule->flags |= flag_of(line->words[at]);
 	return true;
+}
+
+/* The rules that match one address, as ntpd adds them up. */
+struct table {
+	struct rule *rules;
+	size_t count;
+};
+
+/* The rule for the same addresses; those that match differ in the mask only. */
+static struct rule *find_rule(const struct table *table,
+                              const struct rule *rule)
+{
+	for (size_t i = 0; i < table->count; i++)
+		if (memcmp(table->rules[i].network.mask, rule->network.mask,
+		           MAX_ADDRESS) == 0 &&
+		    (table->rules[i].flags & NTPPORT) == (rule->flags & NTPPORT))
+			return &table->rules[i];
+	return NULL;
+}
+
+static void add_rule(struct table *table, const struct rule *rule)
+{
+	struct rule *same = find_rule(table, rule);
+
+	if (same == NULL) {
+		table->rules[table->count++] = *rule;
+		return;
+	}
+	same->flags |= rule->flags;
+	if (same->line == NULL || effects_of(rule->flags) != 0)
+		same->line = rule->line;
+}
+
+/* `unrestrict` takes the words back that it names, or without any the whole
+ * rule, but never the default, which is the table's first. */
+static void remove_rule(struct table *table, const struct rule *rule)
+{
+	struct rule *same = find_rule(table, rule);
+
+	if (same == NULL)
+		return;
+	if (rule->flags != 0)
+		same->flags &= ~rule->flags | NTPPORT;
+	else if (same != table->rules)
+		*same = table->rules[--table->count];
+}
+
+/* Whether `rule` comes before `other` in ntpd's order. */
+static bool precedes(const struct rule *rule, const struct rule *other,
+                     const struct network *address)
+{
+	size_t size = family_size(address->family);
+
+	for (size_t i = 0; i < size; i++) {
+		int one = rule->network.mask[i] & address->bytes[i];
+		int two = other->network.mask[i] & address->bytes[i];
+
+		if (one != two)
+			return one > two;
+	}
+	int order = memcmp(rule->network.mask, other->network.mask, size);
+	return order != 0 ? order > 0 : (rule->flags & NTPPORT) != 0;
+}
+
+static struct rule first_rule(const struct table *table,
+                              const struct network *address, bool is_server)
+{
+	struct rule first = table->rules[0];
+
+	for (size_t i = 1; i < table->count; i++)
+		if ((is_server || !(table->rules[i].flags & NTPPORT)) &&
+		    precedes(&table->rules[i], &first, address))
+			first = table->rules[i];
+	return first;
 }
 
 static struct sg_restriction decide(const struct network *address,
@@ -137,51 +235,54 @@ static struct sg_restriction decide(const struct network *address,
                                     const struct sg_line *const *lines,
                                     size_t count)
 {
-	struct sg_restriction best = {0};
-	struct sg_restriction source = {0};
-	unsigned best_bits = 0;
+	sg_auto_free struct rule *rules = calloc(count + 1, sizeof *rules);
+	struct table table = {rules, 1};
+	struct rule source = {0};
+	struct rule rule;
 
+	/* Without memory nothing is known; what we add then does no harm. */
+	if (rules == NULL)
+		return (struct sg_restriction){.effects =
+		                                   SG_DROPS_REPLIES | SG_DROPS_QUERIES};
+	/* ntpsec's default; a `restrict default` line adds to it. */
+	rules[0] =
+		(struct rule){.network = {.family = address->family}, .flags = NOQUERY};
 	for (size_t i = 0; i < count; i++) {
-		struct rule rule;
+		bool removes = sg_line_is(lines[i], "unrestrict");
 
-		if (!sg_line_is(lines[i], "restrict") ||
+		if ((!removes && !sg_line_is(lines[i], "restrict")) ||
 		    !parse_rule(lines[i], address->family, &rule))
 			continue;
-		if (rule.source) {
-			source.line = lines[i];
-			source.effects |= rule.effects;
-			continue;
-		}
-		if (!covers(&rule.network, address) ||
-		    (best.line != NULL && rule.network.bits < best_bits))
-			continue;
-		if (best.line == NULL || rule.network.bits > best_bits)
-			best = (struct sg_restriction){0};
-		if (best.line == NULL || rule.effects != 0)
-			best.line = lines[i];
-		best.effects |= rule.effects;
-		best_bits = rule.network.bits;
-		best.own = best_bits == family_bits(address->family);
+		if (rule.source)
+			source = rule;
+		else if (covers(&rule.network, address))
+			(removes ? remove_rule : add_rule)(&table, &rule);
 	}
-	/* ntpd makes a hole of its own for its servers, where no line forbids. */
-	if (is_server && source.line != NULL && !best.own)
-		return source;
-	return best;
+	rule = first_rule(&table, address, is_server);
+	bool own = is_host(&rule.network);
+	/* ntpd makes a hole of its own for its servers, where no line forbids; not
+	 * every release makes one for noserve alone. */
+	if (is_server && source.line != NULL && !own) {
+		rule.line = source.line;
+		rule.flags = source.flags | (rule.flags & NOSERVE);
+	}
+	return (struct sg_restriction){
+		.line = rule.line, .effects = effects_of(rule.flags), .own = own};
 }
 
 struct sg_restriction sg_restriction_for(const char *address, bool is_server,
                                          const struct sg_line *const *lines,
                                          size_t count)
 {
-	struct network wanted = {0};
+	struct network wanted = {.family = family_of(address)};
 
-	if (parse_address(address, &wanted))
+	if (inet_pton(wanted.family, address, wanted.bytes) == 1)
 		return decide(&wanted, is_server, lines, count);
 
 	/* A name: the address is not known, so either family's default may be the
 	 * one that decides. An all-zero address is in no network but that. */
-	struct network any4 = {.family = AF_INET, .bits = 32};
-	struct network any6 = {.family = AF_INET6, .bits = 128};
+	struct network any4 = {.family = AF_INET};
+	struct network any6 = {.family = AF_INET6};
 	struct sg_restriction four = decide(&any4, is_server, lines, count);
 
 	return four.effects & SG_DROPS_REPLIES

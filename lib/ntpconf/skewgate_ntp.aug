@@ -24,11 +24,15 @@ let margin  = del /[ \t\r\v\f]*/ ""
 let tail    = del /([ \t\r\v\f]*[ \t\v\f])?/ ""
 let comment = [ label "comment" . store /#([^\n]*[^\r\n])?/ ]
 let cr      = [ label "cr" . store /\r+/ ]
-let ending  = ( margin . comment | tail ) . cr?
 
-let indented = margin
-             . ( words . ( ending | blank . unclosed ) | unclosed )
-
-let line = [ seq "line" . ( indented | ending ) . del "\n" "\n" ]
+(* One union for all kinds of lines: each more level of lenses is a further
+   regular expression to compile, and to match every line with. *)
+let line = [ seq "line"
+           . ( tail . cr?
+             | margin . comment . cr?
+             | margin . words
+                 . ( ( margin . comment | tail ) . cr? | blank . unclosed )
+             | margin . unclosed )
+           . del "\n" "\n" ]
 
 let lns = line*

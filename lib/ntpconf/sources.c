@@ -1,13 +1,14 @@
 /*
- * The sources that ntpd will have: an administrator's own line for our server,
- * others beside it, and what mixing them means.
+ * The sources that ntpd will have: an administrator's existing line for our
+ * server, others beside it, and what mixing them means.
  */
 #include "survey.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
-static bool is_source(const struct sg_line *line)
+bool sg_is_source(const struct sg_line *line)
 {
 	static const char *const keywords[] = {
 		"server",
@@ -47,115 +48,258 @@ bool sg_is_requested(const struct sg_ntpconf_request *request, const char *name)
 	return false;
 }
 
-const struct sg_line *sg_own_line(const struct sg_survey *survey,
-                                  const char *server)
+static bool is_line_for(const struct sg_line *line, const char *server)
 {
-	for (size_t i = 0; i < survey->active_count; i++)
-		if (sg_line_is(survey->active[i], "server") &&
-		    sg_ntpconf_same_server(sg_line_source(survey->active[i]), server))
-			return survey->active[i];
-	return NULL;
+	return sg_line_is(line, "server") && sg_line_source_at(line) > 0 &&
+	       sg_ntpconf_same_server(sg_line_source(line), server);
 }
 
 bool sg_survives_exclusive(const struct sg_line *line,
                            const struct sg_ntpconf_request *request)
 {
-	if (!is_source(line))
+	if (!sg_is_source(line))
 		return !sg_line_is(line, "leapfile");
 	return is_reference_clock(line) ||
 	       (sg_line_is(line, "server") &&
 	        sg_is_requested(request, sg_line_source(line)));
 }
 
-/* Whether the line has the option, with that number if it takes one. */
-static bool has_option(const struct sg_line *line, const char *word,
+/* ---- existing lines for a server ---------------------------------------- */
+
+/* Words of a server line, behind the name. */
+struct options {
+	char **words;
+	size_t count;
+};
+
+static struct options options_of(const struct sg_line *line)
+{
+	size_t at = sg_line_source_at(line) + 1;
+
+	return (struct options){line->words + at, line->word_count - at};
+}
+
+/* The number that belongs to the option, or NULL. */
+static const char *number_of(const struct options *options, size_t index)
+{
+	const char *next =
+		index + 1 < options->count ? options->words[index + 1] : NULL;
+
+	return next != NULL && next[0] >= '0' && next[0] <= '9' ? next : NULL;
+}
+
+/* Whether the option is there, with that number if it takes one. */
+static bool has_option(const struct options *options, const char *word,
                        const char *number)
 {
-	for (size_t i = 2; i < line->word_count; i++)
-		if (strcmp(line->words[i], word) == 0)
-			return number == NULL || (i + 1 < line->word_count &&
-			                          strcmp(line->words[i + 1], number) == 0);
+	for (size_t i = 0; i < options->count; i++)
+		if (strcmp(options->words[i], word) == 0) {
+			const char *found = number_of(options, i);
+
+			return number == NULL ||
+			       (found != NULL && strcmp(found, number) == 0);
+		}
 	return false;
 }
 
-/* Lists the options that the administrator's own line lacks. */
-static char *missing_options(const struct sg_line *line, const char *options)
+/* Lists those of the options, each after a space, that the others lack. */
+static char *list_lacking(const struct options *options,
+                          const struct options *others)
 {
-	sg_auto_free char *copy = strdup(options);
-	char *missing = NULL;
+	char *text = NULL;
 	size_t size = 0;
-	char *rest = NULL;
-	FILE *out = copy == NULL ? NULL : open_memstream(&missing, &size);
+	FILE *out = open_memstream(&text, &size);
 
 	if (out == NULL)
 		return NULL;
-	char *word = strtok_r(copy, " ", &rest);
-	while (word != NULL) {
-		char *next = strtok_r(NULL, " ", &rest);
-		bool numbered = next != NULL && next[0] >= '0' && next[0] <= '9';
+	for (size_t i = 0; i < options->count; i++) {
+		const char *word = options->words[i];
+		const char *number = number_of(options, i);
 
-		if (!has_option(line, word, numbered ? next : NULL))
-			fprintf(out, " %s%s%s", word, numbered ? " " : "",
-			        numbered ? next : "");
-		word = numbered ? strtok_r(NULL, " ", &rest) : next;
+		if (!has_option(others, word, number))
+			fprintf(out, " %s%s%s", word, number != NULL ? " " : "",
+			        number != NULL ? number : "");
+		i += number != NULL;
 	}
-	return fclose(out) == 0 ? missing : NULL;
+	return fclose(out) == 0 ? text : NULL;
+}
+
+/* How an existing line compares with the one that the block would have. */
+struct comparison {
+	bool equal;
+	bool partial; /* some of our options, but not all, and no other */
+	char *lacks;
+	char *adds;
+};
+
+static void cleanup_comparison(struct comparison *comparison)
+{
+	free(comparison->lacks);
+	free(comparison->adds);
+}
+
+#define auto_comparison __attribute__((cleanup(cleanup_comparison)))
+
+/* Whether -4 or -6 stands before the name. With a host name it chooses an
+ * address, as the block could not; with an address it says nothing new, or ntpd
+ * finds none. */
+static bool has_family(const struct sg_line *line, bool *fits)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+	const char *name = sg_line_source(line);
+	bool is_ipv4 = inet_pton(AF_INET, name, address) == 1;
+	bool is_ipv6 = inet_pton(AF_INET6, name, address) == 1;
+	const char *family = line->words[1];
+
+	*fits = true;
+	if (sg_line_source_at(line) < 2)
+		return false;
+	if (is_ipv4 || is_ipv6)
+		*fits = (family[1] == '4') == is_ipv4;
+	return !is_ipv4 && !is_ipv6;
+}
+
+static int compare(const struct sg_line *line, const char *ours,
+                   struct comparison *result)
+{
+	sg_auto_free char *copy = strdup(ours);
+	sg_auto_free char **words = calloc(strlen(ours) / 2 + 1, sizeof *words);
+	struct options wanted = {words, 0};
+	const struct options found = options_of(line);
+	char *rest = NULL;
+	bool fits = true;
+
+	if (copy == NULL || words == NULL)
+		return -1;
+	for (char *word = strtok_r(copy, " ", &rest); word != NULL;
+	     word = strtok_r(NULL, " ", &rest))
+		words[wanted.count++] = word;
+	result->lacks = list_lacking(&wanted, &found);
+	result->adds = list_lacking(&found, &wanted);
+	if (result->lacks == NULL || result->adds == NULL)
+		return -1;
+	bool is_other = has_family(line, &fits) || result->adds[0] != '\0';
+	result->equal = !is_other && fits && result->lacks[0] == '\0';
+	result->partial = !is_other && !result->equal;
+	return 0;
 }
 
 /* ntpd's poll interval at first, as an exponent of 2, of a line's minpoll. */
-static unsigned first_poll(const struct sg_line *line)
+static unsigned first_poll(const struct options *options)
 {
 	enum { DEFAULT = 6, LOWEST = 3, HIGHEST = 17 };
 
-	for (size_t i = 2; i + 1 < line->word_count; i++) {
-		unsigned long poll = strtoul(line->words[i + 1], NULL, 10);
+	for (size_t i = 0; i < options->count; i++) {
+		const char *number = number_of(options, i);
 
-		if (strcmp(line->words[i], "minpoll") == 0)
+		if (strcmp(options->words[i], "minpoll") == 0 && number != NULL) {
+			unsigned long poll = strtoul(number, NULL, 10);
+
 			return poll < LOWEST    ? LOWEST
 			       : poll > HIGHEST ? HIGHEST
 			                        : (unsigned)poll;
+		}
 	}
 	return DEFAULT;
 }
 
-/* Without iburst ntpd takes four polls for what are 6 s with it. */
-static int judge_speed(const struct sg_line *line, struct sg_ntpconf_plan *plan)
+/* Tells how the line differs from ours; and that without iburst ntpd takes four
+ * polls for what are 6 s with it. */
+static int warn_of_line(const struct sg_line *line,
+                        const struct comparison *difference,
+                        struct sg_ntpconf_plan *plan)
 {
-	unsigned seconds = 4U << first_poll(line);
+	const struct options options = options_of(line);
+	const char *name = sg_line_source(line);
+	unsigned seconds = 4U << first_poll(&options);
+	bool lacks = difference->lacks[0] != '\0';
+	int failed = 0;
 
-	if (has_option(line, "iburst", NULL))
-		return 0;
-	return sg_warn(&plan->hindrances, "own-line-options",
-	               "%s:%zu: your own line for %s lacks iburst, so that ntpd "
-	               "needs about %u s to follow it; add iburst, or use --wait "
-	               "%u",
-	               line->file, line->number, sg_line_source(line), seconds,
-	               seconds + 60);
+	if (lacks)
+		failed = sg_warn(&plan->warnings, "own-line-options",
+		                 "%s:%zu: the existing line for %s is kept, but "
+		                 "lacks%s; add it, or remove the line and run skewgate "
+		                 "setup again",
+		                 line->file, line->number, name, difference->lacks);
+	else
+		failed = sg_warn(
+			&plan->warnings, "own-line-options",
+			"%s:%zu: the existing line for %s is kept, and differs "
+			"from what skewgate would write by%s%s; remove the line "
+			"and run skewgate setup again if that is not meant",
+			line->file, line->number, name,
+			difference->adds[0] != '\0' ? "" : " ",
+			difference->adds[0] != '\0' ? difference->adds : line->words[1]);
+	if (!has_option(&options, "iburst", NULL))
+		failed |=
+			sg_warn(&plan->hindrances, "own-line-options",
+		            "%s:%zu: the existing line for %s lacks iburst, so "
+		            "that ntpd needs about %u s to follow it; add iburst, "
+		            "or use --wait %u",
+		            line->file, line->number, name, seconds, seconds + 60);
+	return failed;
 }
 
-int sg_judge_own_line(const struct sg_line *line,
-                      const struct sg_ntpconf_request *request,
-                      struct sg_ntpconf_plan *plan, struct sg_error *error)
+static int fail_noselect(const struct sg_line *line, struct sg_error *error)
 {
-	if (has_option(line, "noselect", NULL))
-		return sg_fail(error, "own-line-noselect",
-		               "%s:%zu: this line for %s carries noselect, so ntpd "
-		               "would never follow it; remove that word, or the line",
-		               line->file, line->number, sg_line_source(line));
-	sg_auto_free char *missing = missing_options(line, request->server_options);
-	if (missing == NULL)
-		return sg_fail_memory(error);
-	if (missing[0] == '\0')
-		return 0;
-	return sg_warn(&plan->warnings, "own-line-options",
-	               "%s:%zu: your own line for %s is kept, but lacks%s; add it, "
-	               "or remove the line and run skewgate setup again",
-	               line->file, line->number, sg_line_source(line),
-	               missing) == 0 &&
-	               judge_speed(line, plan) == 0
-	           ? 0
-	           : sg_fail_memory(error);
+	return sg_fail(error, "own-line-noselect",
+	               "%s:%zu: this line for %s carries noselect, so ntpd would "
+	               "never follow it; remove that word, or the line",
+	               line->file, line->number, sg_line_source(line));
 }
+
+/* Turns off the lines for the server that come before `last`. */
+static void take_over(struct sg_survey *survey, const char *server,
+                      const struct sg_line *last)
+{
+	for (size_t i = 0; i < survey->active_count && survey->active[i] != last;
+	     i++)
+		if (is_line_for(survey->active[i], server))
+			sg_turn_off(survey, survey->active[i]);
+}
+
+int sg_judge_existing_lines(struct sg_survey *survey, const char *server,
+                            const struct sg_ntpconf_request *request,
+                            struct sg_ntpconf_plan *plan, bool *kept,
+                            struct sg_error *error)
+{
+	const struct sg_line *first = NULL; /* the one that ntpd takes now */
+
+	for (size_t i = 0; i < survey->active_count; i++) {
+		const struct sg_line *line = survey->active[i];
+		auto_comparison struct comparison result = {0};
+
+		if (!is_line_for(line, server))
+			continue;
+		const struct options options = options_of(line);
+		if (has_option(&options, "noselect", NULL))
+			return fail_noselect(line, error);
+		if (compare(line, request->server_options, &result) != 0)
+			return sg_fail_memory(error);
+		if (first == NULL)
+			first = line;
+		/* Only lines of the main file can be turned off. */
+		if (result.partial && sg_is_in_main(survey, line))
+			continue;
+		*kept = true;
+		if (result.equal) {
+			take_over(survey, server, line);
+			return 0;
+		}
+		/* One that stays as it is would outrank the block's; then those
+		 * before it stay too. */
+		auto_comparison struct comparison of_first = {0};
+		if (compare(first, request->server_options, &of_first) != 0 ||
+		    warn_of_line(first, &of_first, plan) != 0)
+			return sg_fail_memory(error);
+		return 0;
+	}
+	*kept = false;
+	take_over(survey, server, NULL);
+	return 0;
+}
+
+/* ---- others ------------------------------------------------------------- */
 
 /* Names the first few lines that `wanted` picks; NULL when it picks none. */
 static char *name_lines(const struct sg_survey *survey,
@@ -194,7 +338,8 @@ static bool mixes(const struct sg_survey *survey, const struct sg_line *line,
                   const struct sg_ntpconf_request *request)
 {
 	(void)survey;
-	return is_source(line) && !sg_is_requested(request, sg_line_source(line)) &&
+	return sg_is_source(line) &&
+	       !sg_is_requested(request, sg_line_source(line)) &&
 	       !is_amazon(sg_line_source(line));
 }
 
@@ -212,15 +357,19 @@ static bool is_remaining_clock(const struct sg_survey *survey,
 {
 	(void)survey;
 	(void)request;
-	return is_source(line) && is_reference_clock(line);
+	return sg_is_source(line) && is_reference_clock(line);
 }
 
 static bool is_named(const struct sg_survey *survey,
                      const struct sg_ntpconf_request *request,
                      const char *server)
 {
-	return sg_is_requested(request, server) ||
-	       sg_own_line(survey, server) != NULL;
+	if (sg_is_requested(request, server))
+		return true;
+	for (size_t i = 0; i < survey->active_count; i++)
+		if (is_line_for(survey->active[i], server))
+			return true;
+	return false;
 }
 
 int sg_judge_sources(const struct sg_survey *survey,
@@ -262,6 +411,15 @@ int sg_judge_sources(const struct sg_survey *survey,
 	return failed;
 }
 
+/* Whether the line gives ntpd a source of that name: of the rest, some have
+ * none and others are addresses to listen on. */
+static bool is_followed(const struct sg_line *line)
+{
+	return (sg_line_is(line, "server") || sg_line_is(line, "pool") ||
+	        sg_line_is(line, "peer")) &&
+	       !is_reference_clock(line) && line->word_count > 1;
+}
+
 int sg_ntpconf_list_sources(const char *name, const char *text, size_t size,
                             struct sg_ntpconf_sources *sources,
                             struct sg_error *error)
@@ -274,8 +432,7 @@ int sg_ntpconf_list_sources(const char *name, const char *text, size_t size,
 	for (size_t i = 0; i < survey.end; i++) {
 		const struct sg_line *line = &survey.main.items[i];
 
-		if (!is_source(line) || is_reference_clock(line) ||
-		    line->word_count < 2)
+		if (!is_followed(line))
 			continue;
 		struct sg_ntpconf_source *items =
 			reallocarray(sources->items, sources->count + 1, sizeof *items);

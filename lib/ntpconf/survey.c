@@ -1,7 +1,7 @@
 /*
  * What ntpd reads, in its order: the main file up to a line `end`, included
- * files in the place of their line, and which lines of it are the managed
- * block.
+ * files in the place of their line, those of ntp.d in any case; and which lines
+ * of it are the managed block.
  */
 #include "survey.h"
 
@@ -14,6 +14,7 @@ void sg_survey_free(struct sg_survey *survey)
 	free(survey->included);
 	free(survey->active);
 	free(survey->places);
+	free(survey->off);
 	sg_lines_free(&survey->main);
 	sg_cleanup_augeas(&survey->augeas);
 }
@@ -87,11 +88,39 @@ static void activate(struct sg_survey *survey, const struct sg_line *line,
 	survey->places[survey->active_count++] = place;
 }
 
-static void activate_all(struct sg_survey *survey, const struct sg_lines *lines,
+/* Adds a file's lines; false when an `end` among them ends the reading. */
+static bool activate_all(struct sg_survey *survey, const struct sg_lines *lines,
                          size_t place)
 {
-	for (size_t i = 0; i < lines->count; i++)
+	for (size_t i = 0; i < lines->count; i++) {
+		if (sg_line_is(&lines->items[i], "end"))
+			return false;
 		activate(survey, &lines->items[i], place);
+	}
+	return true;
+}
+
+/* Lays out what the main file brings in, up to an `end` there or in a file that
+ * it includes: that ends both. Returns the number of pieces that are used up.
+ */
+static size_t order_main(struct sg_survey *survey,
+                         const struct sg_ntpconf_request *request)
+{
+	size_t next = 0;
+
+	for (size_t i = 0; i < survey->end; i++) {
+		const struct sg_line *line = &survey->main.items[i];
+
+		if (!sg_in_block(&survey->block, i))
+			activate(survey, line, i);
+		while (next < survey->included_count &&
+		       request->included[next].main_line == line->number)
+			if (!activate_all(survey, &survey->included[next++], i)) {
+				survey->end = i;
+				return next;
+			}
+	}
+	return next;
 }
 
 /* Lays out what ntpd reads, included files in the place of their line. */
@@ -105,23 +134,16 @@ static int order_lines(struct sg_survey *survey,
 		total += survey->included[i].count;
 	survey->active = calloc(total, sizeof(void *));
 	survey->places = calloc(total, sizeof *survey->places);
-	if (survey->active == NULL || survey->places == NULL)
+	survey->off = calloc(survey->main.count + 1, sizeof *survey->off);
+	if (survey->active == NULL || survey->places == NULL || survey->off == NULL)
 		return sg_fail_memory(error);
 
-	size_t next = 0;
-	for (size_t i = 0; i < survey->end; i++) {
-		const struct sg_line *line = &survey->main.items[i];
-
-		if (!sg_in_block(&survey->block, i))
-			activate(survey, line, i);
-		while (request->included != NULL && next < survey->included_count &&
-		       request->included[next].main_line == line->number)
-			activate_all(survey, &survey->included[next++], i);
-	}
-	if (survey->end < survey->main.count)
-		return 0; /* `end` ends the reading of further files too */
-	for (; next < survey->included_count; next++)
-		activate_all(survey, &survey->included[next], SG_NOWHERE);
+	/* ntpd reads the files of ntp.d each by itself, whatever `end` was read
+	 * before. */
+	for (size_t next = order_main(survey, request);
+	     next < survey->included_count; next++)
+		if (request->included[next].main_line == SG_AFTER_MAIN)
+			activate_all(survey, &survey->included[next], SG_NOWHERE);
 	return 0;
 }
 
@@ -161,4 +183,15 @@ bool sg_is_in_main(const struct sg_survey *survey, const struct sg_line *line)
 {
 	return line >= survey->main.items &&
 	       line < survey->main.items + survey->main.count;
+}
+
+void sg_turn_off(struct sg_survey *survey, const struct sg_line *line)
+{
+	survey->off[line - survey->main.items] = true;
+}
+
+bool sg_is_off(const struct sg_survey *survey, const struct sg_line *line)
+{
+	return sg_is_in_main(survey, line) &&
+	       survey->off[line - survey->main.items];
 }

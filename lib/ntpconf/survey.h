@@ -28,6 +28,7 @@ struct sg_survey {
 	const struct sg_line **active;
 	size_t *places;
 	size_t active_count;
+	bool *off; /* for each line of the main file: the plan turns it off */
 };
 
 #define sg_auto_survey __attribute__((cleanup(sg_survey_free)))
@@ -46,20 +47,29 @@ void sg_survey_free(struct sg_survey *survey);
 /* Whether the main file's line `index` belongs to the block. */
 bool sg_in_block(const struct sg_block *block, size_t index);
 
+/* Marks a line of the main file as one that becomes a comment; and asks. */
+void sg_turn_off(struct sg_survey *survey, const struct sg_line *line);
+bool sg_is_off(const struct sg_survey *survey, const struct sg_line *line);
+
 bool sg_is_in_main(const struct sg_survey *survey, const struct sg_line *line);
 
 bool sg_line_starts_with(const struct sg_line *line, const char *prefix);
 
 /* ---- sources.c ---------------------------------------------------------- */
 
-/* The administrator's own line for a server; of two, ntpd takes the first. */
-const struct sg_line *sg_own_line(const struct sg_survey *survey,
-                                  const char *server);
+bool sg_is_source(const struct sg_line *line);
 
-/* Fails for an own line that ntpd never follows; warns of options it lacks. */
-int sg_judge_own_line(const struct sg_line *line,
-                      const struct sg_ntpconf_request *request,
-                      struct sg_ntpconf_plan *plan, struct sg_error *error);
+/*
+ * Decides about the administrator's existing lines for a server; of several,
+ * ntpd takes the first. Those whose options are some of ours, but not all, are
+ * turned off. `*kept` says whether one is left, so that the block needs none;
+ * when it is another one than ours would be, there is a warning. Error:
+ * own-line-noselect.
+ */
+int sg_judge_existing_lines(struct sg_survey *survey, const char *server,
+                            const struct sg_ntpconf_request *request,
+                            struct sg_ntpconf_plan *plan, bool *kept,
+                            struct sg_error *error);
 
 /* Warns about which sources ntpd will have side by side; -1 without memory. */
 int sg_judge_sources(const struct sg_survey *survey,

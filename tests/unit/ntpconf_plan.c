@@ -1,7 +1,7 @@
 /* The edit, as a specification: texts before and after. */
 #include "check.h"
 
-#include "lib/ntpconf/ntpconf.h"
+#include "lib/ntpconf/lines.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +25,7 @@ struct scenario {
 	const char *never;   /* a code that must not */
 	const char *hindrance; /* a line that can keep ntpd from following */
 	const char *names;     /* what its text must hold; "": there is none */
+	const char *disabled;  /* what the plan lists as turned off, each with \n */
 	bool exclusive;
 	const char *servers[3];
 	const char *options;
@@ -39,10 +40,62 @@ static const struct scenario scenarios[] = {
 		.after = BEGIN SERVER LOCAL END,
 	},
 	{
-		.name = "after the last source",
+		.name = "before the first source",
 		.before = LOCAL "server a.example\npool b.example\ndriftfile /d\n",
-		.after = LOCAL "server a.example\npool b.example\n" BEGIN SERVER END
-					   "driftfile /d\n",
+		.after = LOCAL BEGIN SERVER END
+		"server a.example\npool b.example\ndriftfile /d\n",
+	},
+	{
+		.name = "with a tos line, behind the last source",
+		.before = LOCAL "tos minsane 3\nserver a.example\npeer b.example\n"
+						"driftfile /d\n",
+		.after = LOCAL
+		"tos minsane 3\nserver a.example\npeer b.example\n" BEGIN SERVER MINSANE
+			END "driftfile /d\n",
+		.warning = "quorum-lowered",
+		.says =
+			"ntp.conf:2: this line asks for 3 servers that agree (minsane); "
+			"skewgate's block lowers that to 1,",
+	},
+	{
+		.name = "lines that are turned off are no sources",
+		.before = LOCAL "pool a.example\ntos maxclock 9\nserver 127.127.1.0\n",
+		.after =
+			LOCAL "#skewgate: pool a.example\ntos maxclock 9\n" BEGIN SERVER END
+				  "server 127.127.1.0\n",
+		.exclusive = true,
+		.disabled = "pool a.example\n",
+	},
+	{
+		.name = "nor are they with a tos line",
+		.before = LOCAL "tos minsane 3\ndriftfile /d\npool a.example\n",
+		.after = LOCAL "tos minsane 3\n" BEGIN SERVER MINSANE END
+					   "driftfile /d\n#skewgate: pool a.example\n",
+		.exclusive = true,
+		.never = "minsane-raised",
+	},
+	{
+		.name = "before an included file with sources",
+		.before = LOCAL "includefile /h\nincludefile /i\nserver a.example\n",
+		.after = LOCAL "includefile /h\n" BEGIN SERVER END
+					   "includefile /i\nserver a.example\n",
+		.included = {{"/h", "keys /k\n", 1, 2},
+                     {"/i", "pool b.example\n", 1, 3}},
+	},
+	{
+		.name = "sources of ntp.d alone",
+		.before = LOCAL "driftfile /d\n",
+		.after = LOCAL "driftfile /d\n" BEGIN SERVER END,
+		.included = {{"ntp.d/a.conf", "pool b.example\n", 1, SG_AFTER_MAIN}},
+	},
+	{
+		.name = "a block elsewhere stays there",
+		.before = LOCAL "pool a.example\n" BEGIN SERVER END "pool b.example\n",
+	},
+	{
+		.name = "a block in front stays there with its tos line",
+		.before = BEGIN SERVER LOCAL END "pool a.example\n",
+		.included = {{"ntp.d/a.conf", "tos minsane 1\n", 1, SG_AFTER_MAIN}},
 	},
 	{
 		.name = "after a tos line that comes later",
@@ -63,10 +116,42 @@ static const struct scenario scenarios[] = {
 			LOCAL BEGIN SERVER END "end\nserver a.example\ntos minsane 3\n",
 	},
 	{
-		.name = "keywords are case-sensitive, blanks may stand before them",
-		.before = LOCAL "\tserver a.example\nServer b.example\n",
+		.name = "an included file ends the reading too",
+		.before = LOCAL "server a.example\nincludefile /i\nserver b.example\n"
+						"tos minsane 3\nincludefile /j\n",
+		.after = LOCAL BEGIN SERVER END
+		"server a.example\nincludefile /i\nserver b.example\n"
+		"tos minsane 3\nincludefile /j\n",
+		.included = {{"/i", "keys /k\nend\ntos minsane 3\n", 1, 3},
+                     {"/j", "tos minsane 3\n", 1, 6}},
+	},
+	{
+		.name = "an included file ends the reading, and minsane was raised",
+		.before = LOCAL "tos minsane 3\nincludefile /i\n" BEGIN SERVER END,
 		.after =
-			LOCAL "\tserver a.example\n" BEGIN SERVER END "Server b.example\n",
+			LOCAL "tos minsane 3\n" BEGIN SERVER MINSANE END "includefile /i\n",
+		.included = {{"/i", "end\n", 1, 3}},
+	},
+	{
+		.name = "what ends the reading does not end that of ntp.d",
+		.before = LOCAL "end\n",
+		.error = "minsane-raised",
+		.says = "ntp.d/b.conf:1:",
+		.included = {{"ntp.d/a.conf", "end\ntos minsane 9\n", 1, SG_AFTER_MAIN},
+                     {"ntp.d/b.conf", "tos minsane 2\n", 1, SG_AFTER_MAIN}},
+	},
+	{
+		.name = "but each file of ntp.d can end itself",
+		.before = LOCAL,
+		.after = LOCAL BEGIN SERVER END,
+		.included = {{"ntp.d/a.conf", "end\ntos minsane 9\n", 1,
+                      SG_AFTER_MAIN}},
+	},
+	{
+		.name = "keywords are case-sensitive, blanks may stand before them",
+		.before = LOCAL "Server b.example\n\tserver a.example\n",
+		.after =
+			LOCAL "Server b.example\n" BEGIN SERVER END "\tserver a.example\n",
 	},
 	{
 		.name = "a quoted keyword is none",
@@ -76,10 +161,10 @@ static const struct scenario scenarios[] = {
 	{
 		.name = "CR LF",
 		.before = "restrict 127.0.0.1\r\nserver a.example\r\n\r\n",
-		.after = "restrict 127.0.0.1\r\nserver a.example\r\n"
+		.after = "restrict 127.0.0.1\r\n"
 				 "# BEGIN skewgate: Amazon Time Sync Service\r\n"
 				 "server 169.254.169.123 prefer iburst minpoll 4 maxpoll 4\r\n"
-				 "# END skewgate\r\n\r\n",
+				 "# END skewgate\r\nserver a.example\r\n\r\n",
 	},
 	{
 		.name = "no newline at the end",
@@ -88,8 +173,8 @@ static const struct scenario scenarios[] = {
 	},
 	{
 		.name = "no newline at the end, the block before it",
-		.before = LOCAL "server a.example\ndriftfile /d",
-		.after = LOCAL "server a.example\n" BEGIN SERVER END "driftfile /d",
+		.before = LOCAL "server a.example",
+		.after = LOCAL BEGIN SERVER END "server a.example",
 	},
 	{
 		.name = "a block that is right",
@@ -106,8 +191,24 @@ static const struct scenario scenarios[] = {
 		.name = "two servers",
 		.before = LOCAL "tos minsane 3\n",
 		.after = LOCAL "tos minsane 3\n" BEGIN "server 192.0.2.1 " OPTIONS
-					   "\nserver 2001:db8::1 " OPTIONS "\ntos minsane 2\n" END,
+					   "\nserver 2001:db8::1 " OPTIONS "\n" MINSANE END,
 		.servers = {"192.0.2.1", "2001:db8::1"},
+		.warning = "quorum-lowered",
+	},
+	{
+		.name = "a block of an earlier release that asks for two",
+		.before = LOCAL "tos minsane 3\n" BEGIN "server 192.0.2.1 " OPTIONS
+						"\nserver 2001:db8::1 " OPTIONS "\ntos minsane 2\n" END
+						"pool a.example\n",
+		.after = LOCAL "tos minsane 3\n" BEGIN "server 192.0.2.1 " OPTIONS
+					   "\nserver 2001:db8::1 " OPTIONS "\n" MINSANE END
+					   "pool a.example\n",
+		.servers = {"192.0.2.1", "2001:db8::1"},
+	},
+	{
+		.name = "a block of an earlier release, for one server",
+		.before =
+			LOCAL "tos minsane 3\n" BEGIN SERVER MINSANE END "pool a.example\n",
 	},
 	{
 		.name = "it moves when minsane is raised behind it",
@@ -138,47 +239,214 @@ static const struct scenario scenarios[] = {
 		.says = "ntp.conf:3:",
 	},
 	{
+		.name = "a comment inside the block",
+		.before = BEGIN SERVER "# mine\n" END,
+		.error = "block-damaged",
+		.says = "ntp.conf:3:",
+	},
+	{
+		.name = "a comment behind a line of the block",
+		.before = BEGIN "server 169.254.169.123 iburst # mine\n" END,
+		.error = "block-damaged",
+		.says = "ntp.conf:2:",
+	},
+	{
 		.name = "two blocks",
 		.before = BEGIN SERVER END BEGIN SERVER END,
 		.error = "block-doubled",
 		.says = "ntp.conf:4:",
 	},
-	/* ---- an administrator's own line ---- */
+	/* ---- an administrator's existing line ---- */
 	{
-		.name = "an own line is kept, nothing else is needed",
+		.name = "an existing line with ours is kept, nothing else is needed",
 		.before = LOCAL SERVER,
 		.never = "own-line-options",
 	},
 	{
-		.name = "an own line, but minsane",
+		.name = "an existing line, but minsane",
 		.before = LOCAL "tos minsane 3\n" SERVER,
 		.after = LOCAL "tos minsane 3\n" SERVER BEGIN MINSANE END,
 	},
 	{
-		.name = "an own line in another spelling",
-		.before = LOCAL "server -4 \"169.254.169.123\" " OPTIONS " # mine\n",
+		.name = "an existing line in another spelling",
+		.before = LOCAL "server -4 \"169.254.169.123\" maxpoll 4 minpoll 4 "
+						"iburst prefer # mine\n",
+		.never = "own-line-options",
 	},
 	{
-		.name = "an own line that lacks options",
+		.name = "the plain line of every how-to",
+		.before = LOCAL "\n server 169.254.169.123 # as AWS says\nkeys /k\n",
+		.after = LOCAL "\n#skewgate:  server 169.254.169.123 # as AWS says\n"
+					   "keys /k\n" BEGIN SERVER END,
+		.disabled = " server 169.254.169.123 # as AWS says\n",
+		.never = "own-line-options",
+		.hindrance = "own-line-options",
+		.names = "",
+	},
+	{
+		.name = "a line with some of our options",
+		.before =
+			LOCAL "server 169.254.169.123 iburst minpoll 4\npool a.example\n",
+		.after = LOCAL
+		"#skewgate: server 169.254.169.123 iburst minpoll 4\n" BEGIN SERVER END
+		"pool a.example\n",
+		.disabled = "server 169.254.169.123 iburst minpoll 4\n",
+	},
+	{
+		.name = "a plain line and minsane",
+		.before = LOCAL "tos minsane 3\nserver 169.254.169.123\nkeys /k\n",
+		.after = LOCAL "tos minsane 3\n" BEGIN SERVER MINSANE END
+					   "#skewgate: server 169.254.169.123\nkeys /k\n",
+	},
+	{
+		.name = "a plain line with CR LF",
+		.before = "restrict 127.0.0.1\r\nserver 169.254.169.123\r\n",
+		.after = "restrict 127.0.0.1\r\n#skewgate: server 169.254.169.123\r\n"
+				 "# BEGIN skewgate: Amazon Time Sync Service\r\n"
+				 "server 169.254.169.123 prefer iburst minpoll 4 maxpoll 4\r\n"
+				 "# END skewgate\r\n",
+		.disabled = "server 169.254.169.123\n",
+	},
+	{
+		.name = "a plain line without a newline",
+		.before = LOCAL "server 169.254.169.123",
+		.after = LOCAL "#skewgate: server 169.254.169.123\n" BEGIN SERVER
+					   "# END skewgate",
+		.disabled = "server 169.254.169.123\n",
+	},
+	{
+		.name = "a plain line without a newline, the block before it",
+		.before = LOCAL "pool a.example\nserver 169.254.169.123",
+		.after = LOCAL BEGIN SERVER END
+		"pool a.example\n#skewgate: server 169.254.169.123",
+	},
+	{
+		.name = "two plain lines, in two spellings",
+		.before =
+			LOCAL "server -6 fd00:ec2::123\nserver FD00:0ec2::123 prefer\n",
+		.after = LOCAL "#skewgate: server -6 fd00:ec2::123\n"
+					   "#skewgate: server FD00:0ec2::123 prefer\n" BEGIN
+					   "server fd00:ec2::123 " OPTIONS "\n" END,
+		.servers = {"fd00:ec2::123"},
+		.disabled = "server -6 fd00:ec2::123\nserver FD00:0ec2::123 prefer\n",
+	},
+	{
+		.name = "a plain line before one with ours",
+		.before = LOCAL "server 169.254.169.123\n" SERVER,
+		.after = LOCAL "#skewgate: server 169.254.169.123\n" SERVER,
+		.never = "own-line-options",
+	},
+	{
+		.name = "a plain line behind one with ours: ntpd ignores it",
+		.before = LOCAL SERVER "server 169.254.169.123\n",
+		.never = "own-line-options",
+	},
+	{
+		.name = "a plain line before one that stays",
+		.before = LOCAL "server 169.254.169.123\n"
+						"server 169.254.169.123 version 3\n",
+		.warning = "own-line-options",
+		.says = "ntp.conf:2: ",
+	},
+	{
+		.name = "a family that has no such address",
+		.before = LOCAL "server -6 169.254.169.123 " OPTIONS "\n",
+		.after = LOCAL "#skewgate: server -6 169.254.169.123 " OPTIONS
+					   "\n" BEGIN SERVER END,
+	},
+	{
+		.name = "a family that chooses a name's address",
+		.before = LOCAL "server -6 time.example " OPTIONS "\n",
+		.servers = {"time.example"},
+		.warning = "own-line-options",
+		.says = "differs from what skewgate would write by -6;",
+	},
+	{
+		.name = "a name in other letters",
+		.before = LOCAL "server Time.Example " OPTIONS "\n",
+		.servers = {"time.eXample"},
+		.never = "own-line-options",
+	},
+	{
+		.name = "two servers, one has a plain line",
+		.before = LOCAL "server 192.0.2.2 iburst\n",
+		.after = LOCAL "#skewgate: server 192.0.2.2 iburst\n" BEGIN
+					   "server 192.0.2.1 " OPTIONS "\nserver 192.0.2.2 " OPTIONS
+					   "\n" END,
+		.servers = {"192.0.2.1", "192.0.2.2"},
+	},
+	{
+		.name = "a plain line under --exclusive",
+		.before = LOCAL "server 169.254.169.123\npool a.example\n",
+		.after = LOCAL "#skewgate: server 169.254.169.123\n"
+					   "#skewgate: pool a.example\n" BEGIN SERVER END,
+		.exclusive = true,
+		.disabled = "server 169.254.169.123\npool a.example\n",
+	},
+	{
+		.name = "a plain line, and no options are wanted",
+		.before = LOCAL "server 169.254.169.123\n",
+		.options = "",
+		.never = "own-line-options",
+	},
+	{
+		.name = "a plain line that ntpd does not read",
+		.before = LOCAL "end\nserver 169.254.169.123\n",
+		.after = LOCAL BEGIN SERVER END "end\nserver 169.254.169.123\n",
+	},
+	{
+		.name = "a line with other options",
 		.before = LOCAL "server 169.254.169.123 iburst minpoll 6\n",
 		.warning = "own-line-options",
 		.says = "lacks prefer minpoll 4 maxpoll 4;",
 	},
 	{
-		.name = "an own line with noselect",
+		.name = "a line with more options",
+		.before = LOCAL "server 169.254.169.123 " OPTIONS " version 3\n",
+		.warning = "own-line-options",
+		.says = "differs from what skewgate would write by version 3;",
+	},
+	{
+		.name = "an existing line with noselect",
 		.before = "\nserver 169.254.169.123 noselect\n",
 		.error = "own-line-noselect",
 		.says = "ntp.conf:2:",
 	},
 	{
-		.name = "an own line in an included file",
-		.before = LOCAL "includefile /i\n",
-		.included = {{"/i", SERVER, 1, 2}},
+		.name = "a plain line before one with noselect",
+		.before = "server 169.254.169.123\nserver 169.254.169.123 noselect\n",
+		.error = "own-line-noselect",
+		.says = "ntp.conf:2:",
 	},
 	{
-		.name = "a pool line is not an own line",
+		.name = "a line with ours before one with noselect",
+		.before = LOCAL SERVER "server 169.254.169.123 noselect\n",
+	},
+	{
+		.name = "an existing line in an included file",
+		.before = LOCAL "includefile /i\n",
+		.included = {{"/i", SERVER, 1, 2}},
+		.never = "own-line-options",
+	},
+	{
+		.name = "a plain line in an included file cannot be turned off",
+		.before = LOCAL "includefile /i\n",
+		.included = {{"/i", "server 169.254.169.123\n", 1, 2}},
+		.warning = "own-line-options",
+		.says =
+			"/i:1: the existing line for 169.254.169.123 is kept, but lacks "
+			"prefer iburst minpoll 4 maxpoll 4;",
+	},
+	{
+		.name = "a pool line is not one for the server",
 		.before = LOCAL "pool 169.254.169.123\n",
-		.after = LOCAL "pool 169.254.169.123\n" BEGIN SERVER END,
+		.after = LOCAL BEGIN SERVER END "pool 169.254.169.123\n",
+	},
+	{
+		.name = "a server line without a name is not one for the server",
+		.before = LOCAL "server\n",
+		.after = LOCAL BEGIN "server server " OPTIONS "\n" END "server\n",
+		.servers = {"server"},
 	},
 	/* ---- minsane ---- */
 	{
@@ -187,9 +455,38 @@ static const struct scenario scenarios[] = {
 		.after = LOCAL "tos minclock 4 minsane 3\n" BEGIN SERVER MINSANE END,
 	},
 	{
+		.name = "minsane as ntpd's scanner reads it",
+		.before = LOCAL "tos minsane 3;\n",
+		.after = LOCAL "tos minsane 3;\n" BEGIN SERVER MINSANE END,
+	},
+	{
+		.name = "minsane before another special character",
+		.before = LOCAL "tos minsane 2(minsane 1\n",
+		.after = LOCAL "tos minsane 2(minsane 1\n" BEGIN SERVER MINSANE END,
+	},
+	{
+		.name = "minsane behind a special character",
+		.before = LOCAL "tos maxclock 9, minsane 3\ntos = minsane 3\n",
+		.after = LOCAL
+		"tos maxclock 9, minsane 3\ntos = minsane 3\n" BEGIN SERVER END,
+	},
+	{
+		.name = "a server with a special character in its name",
+		.before = LOCAL "server -4 169.254.169.123; iburst;x\n",
+		.after = LOCAL BEGIN SERVER END "server -4 169.254.169.123; iburst;x\n",
+	},
+	{
+		.name = "an option before a special character",
+		.before =
+			LOCAL "server 169.254.169.123 prefer iburst minpoll 4 maxpoll 4;"
+				  "noselect\n",
+		.never = "own-line-options",
+	},
+	{
 		.name = "minsane is set back later",
 		.before = LOCAL "tos minsane 3\ntos minsane 1\n",
 		.after = LOCAL "tos minsane 3\ntos minsane 1\n" BEGIN SERVER END,
+		.never = "quorum-lowered",
 	},
 	{
 		.name = "minsane in a file included before",
@@ -223,7 +520,40 @@ static const struct scenario scenarios[] = {
 		.name = "two servers allow minsane 2 in ntp.d",
 		.before = LOCAL,
 		.after = LOCAL BEGIN "server 192.0.2.1 " OPTIONS
-							 "\nserver 192.0.2.2 " OPTIONS "\n" END,
+							 "\nserver 192.0.2.2 " OPTIONS "\n" MINSANE END,
+		.servers = {"192.0.2.1", "192.0.2.2"},
+		.warning = "minsane-raised",
+		.says = "ntp.d/a.conf:1: this line is read after skewgate's block and "
+				"raises minsane to 2,",
+		.never = "quorum-lowered",
+		.hindrance = "tos-minsane",
+		.names = "ntp.d/a.conf:1: ",
+		.included = {{"ntp.d/a.conf", "tos minsane 2\n", 1, SG_AFTER_MAIN}},
+	},
+	{
+		.name = "two servers do not allow minsane 3 in ntp.d",
+		.before = LOCAL,
+		.error = "minsane-raised",
+		.says = "above 2,",
+		.servers = {"192.0.2.1", "192.0.2.2"},
+		.included = {{"ntp.d/a.conf", "tos minsane 3\n", 1, SG_AFTER_MAIN}},
+	},
+	{
+		.name = "two servers: the block moves behind a line for two",
+		.before = LOCAL BEGIN "server 192.0.2.1 " OPTIONS
+							  "\nserver 192.0.2.2 " OPTIONS "\n" END
+							  "tos minsane 2\n",
+		.after = LOCAL "tos minsane 2\n" BEGIN "server 192.0.2.1 " OPTIONS
+					   "\nserver 192.0.2.2 " OPTIONS "\n" MINSANE END,
+		.servers = {"192.0.2.1", "192.0.2.2"},
+		.warning = "quorum-lowered",
+		.never = "minsane-raised",
+	},
+	{
+		.name = "the block stays where moving does not help",
+		.before =
+			BEGIN "server 192.0.2.1 " OPTIONS "\nserver 192.0.2.2 " OPTIONS
+				  "\n" MINSANE END LOCAL "pool a.example\n",
 		.servers = {"192.0.2.1", "192.0.2.2"},
 		.included = {{"ntp.d/a.conf", "tos minsane 2\n", 1, SG_AFTER_MAIN}},
 	},
@@ -273,6 +603,111 @@ static const struct scenario scenarios[] = {
 					   "noquery\n" BEGIN SERVER END,
 	},
 	{
+		.name = "ntpd makes no hole for noserve",
+		.before = LOCAL "restrict default noserve\nrestrict source nomodify\n",
+		.after = LOCAL
+		"restrict default noserve\nrestrict source nomodify\n" BEGIN SERVER
+		"restrict 169.254.169.123 nomodify noquery\n" END,
+	},
+	{
+		.name = "ntpd's own hole that is none",
+		.before = LOCAL "restrict source nomodify\nrestrict source ignore\n",
+		.after = LOCAL
+		"restrict source nomodify\nrestrict source ignore\n" BEGIN SERVER
+		"restrict 169.254.169.123 nomodify noquery\n" END,
+	},
+	{
+		.name = "an own restrict line outranks ntpd's own hole",
+		.before = LOCAL "restrict 169.254.169.123 nomodify\nrestrict source "
+						"ignore\n",
+		.after = LOCAL "restrict 169.254.169.123 nomodify\nrestrict source "
+					   "ignore\n" BEGIN SERVER END,
+	},
+	{
+		.name = "an own restrict line that forbids outranks ntpd's own hole",
+		.before = LOCAL "restrict 169.254.169.123 ignore\nrestrict source "
+						"nomodify\n",
+		.error = "own-restrict",
+		.says = "ntp.conf:2:",
+	},
+	{
+		.name = "a mask with a hole",
+		.before = LOCAL "restrict 169.254.0.123 mask 255.255.0.255 ignore\n",
+		.after = LOCAL
+		"restrict 169.254.0.123 mask 255.255.0.255 ignore\n" BEGIN SERVER
+		"restrict 169.254.169.123 nomodify noquery\n" END,
+	},
+	{
+		.name = "a mask with a hole that does not fit",
+		.before = LOCAL "restrict 169.254.0.124 mask 255.255.0.255 ignore\n",
+		.after = LOCAL
+		"restrict 169.254.0.124 mask 255.255.0.255 ignore\n" BEGIN SERVER END,
+	},
+	{
+		.name = "of two masks the one with the higher address decides",
+		.before = LOCAL "restrict 0.0.169.123 mask 0.0.255.255 ignore\n"
+						"restrict 169.0.0.0 mask 255.0.0.0 nomodify\n",
+		.after = LOCAL
+		"restrict 0.0.169.123 mask 0.0.255.255 ignore\n"
+		"restrict 169.0.0.0 mask 255.0.0.0 nomodify\n" BEGIN SERVER END,
+	},
+	{
+		.name = "of two masks with one address the longer one decides",
+		.before = LOCAL "restrict fd00:ec2::/32 nomodify\nrestrict "
+						"fd00:ec2::/33 ignore\n",
+		.after =
+			LOCAL "restrict fd00:ec2::/32 nomodify\nrestrict "
+				  "fd00:ec2::/33 ignore\n" BEGIN "server fd00:ec2::123 " OPTIONS
+				  "\nrestrict fd00:ec2::123 nomodify noquery\n" END,
+		.servers = {"fd00:ec2::123"},
+	},
+	{
+		.name = "unrestrict takes a rule back",
+		.before = LOCAL "restrict 169.254.169.123 ignore\nunrestrict "
+						"169.254.169.123\n",
+		.after = LOCAL "restrict 169.254.169.123 ignore\nunrestrict "
+					   "169.254.169.123\n" BEGIN SERVER END,
+	},
+	{
+		.name = "unrestrict takes a word back",
+		.before = LOCAL "restrict 169.254.169.123 ignore nomodify\nunrestrict "
+						"169.254.169.123 ignore\n",
+		.after = LOCAL "restrict 169.254.169.123 ignore nomodify\nunrestrict "
+					   "169.254.169.123 ignore\n" BEGIN SERVER END,
+	},
+	{
+		.name = "unrestrict takes another word back",
+		.before = LOCAL "restrict 169.254.169.123 ignore\nunrestrict "
+						"169.254.169.123 nomodify\n",
+		.error = "own-restrict",
+		.says = "ntp.conf:2:",
+	},
+	{
+		.name = "unrestrict does not take the default away",
+		.before = LOCAL "restrict default ignore\nunrestrict default\n",
+		.after =
+			LOCAL "restrict default ignore\nunrestrict default\n" BEGIN SERVER
+				  "restrict 169.254.169.123 nomodify noquery\n" END,
+	},
+	{
+		.name = "a rule for port 123 is one for servers",
+		.before = LOCAL "restrict 169.254.169.123\nrestrict 169.254.169.123 "
+						"ntpport ignore\n",
+		.error = "own-restrict",
+		.says = "ntp.conf:3:",
+	},
+	{
+		.name = "a rule for port 123 is none for ntpq",
+		.before = "restrict 127.0.0.1 ntpport\n",
+		.after = "restrict 127.0.0.1 ntpport\n" BEGIN SERVER LOCAL END,
+	},
+	{
+		.name = "a restrict line before a special character",
+		.before = LOCAL "restrict default ignore;\n",
+		.after = LOCAL "restrict default ignore;\n" BEGIN SERVER
+					   "restrict 169.254.169.123 nomodify noquery\n" END,
+	},
+	{
 		.name = "a name is judged by the default",
 		.before = LOCAL "restrict default notrust\n",
 		.after = LOCAL "restrict default notrust\n" BEGIN
@@ -299,9 +734,20 @@ static const struct scenario scenarios[] = {
 		.after = "restrict default noquery\n" BEGIN SERVER LOCAL END,
 	},
 	{
-		.name = "everybody may query",
+		.name = "a default that adds to ntpsec's",
 		.before = "restrict default nomodify\n",
-		.after = "restrict default nomodify\n" BEGIN SERVER END,
+		.after = "restrict default nomodify\n" BEGIN SERVER LOCAL END,
+	},
+	{
+		.name = "everybody may query",
+		.before = "unrestrict default noquery\n",
+		.after = "unrestrict default noquery\n" BEGIN SERVER END,
+	},
+	{
+		.name = "this host's network may query",
+		.before = "restrict 127.0.0.0 mask 255.0.0.0 nomodify\n",
+		.after =
+			"restrict 127.0.0.0 mask 255.0.0.0 nomodify\n" BEGIN SERVER END,
 	},
 	{
 		.name = "localhost itself may not query",
@@ -316,6 +762,12 @@ static const struct scenario scenarios[] = {
 		.before = LOCAL "pool a.example\n" SERVER,
 		.warning = "smear-mixing",
 		.says = "a.example (ntp.conf:2)",
+	},
+	{
+		.name = "mixing with broadcasts",
+		.before = LOCAL "broadcastclient novolley\n" SERVER,
+		.warning = "smear-mixing",
+		.says = ": broadcastclient (ntp.conf:2);",
 	},
 	{
 		.name = "another server does not smear",
@@ -488,20 +940,27 @@ static const struct scenario scenarios[] = {
 		.names = "",
 	},
 	{
-		.name = "an own line without iburst",
+		.name = "an existing line without iburst",
 		.before = LOCAL "server 169.254.169.123 prefer version 3\n",
 		.hindrance = "own-line-options",
 		.names =
 			"needs about 256 s to follow it; add iburst, or use --wait 316",
 	},
 	{
-		.name = "an own line without iburst, but with minpoll",
+		.name = "an existing line without iburst, but with minpoll",
 		.before = LOCAL "server 169.254.169.123 version 3 minpoll 4\n",
 		.hindrance = "own-line-options",
 		.names = "needs about 64 s",
 	},
 	{
-		.name = "an own line with iburst",
+		.name = "an existing line without iburst in an included file",
+		.before = LOCAL "includefile /i\n",
+		.included = {{"/i", "server 169.254.169.123\n", 1, 2}},
+		.hindrance = "own-line-options",
+		.names = "/i:1: ",
+	},
+	{
+		.name = "an existing line with iburst",
 		.before = LOCAL "server 169.254.169.123 iburst version 3\n",
 		.hindrance = "own-line-options",
 		.names = "",
@@ -579,6 +1038,56 @@ static void check_hindrances(const struct scenario *scenario,
 		         scenario->hindrance);
 }
 
+static void check_disabled(const struct scenario *scenario,
+                           const struct sg_ntpconf_plan *made)
+{
+	char found[512] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < made->disabled.count; i++)
+		used += (size_t)snprintf(found + used, sizeof found - used, "%s\n",
+		                         made->disabled.items[i]);
+	if (scenario->disabled != NULL && strcmp(found, scenario->disabled) != 0)
+		fail_msg("%s: turned off: %s", scenario->name, found);
+}
+
+/* The block is written as text; here the lens reads it: each line's words are
+ * those that ntpd finds, one space apart. */
+static void check_block(const struct scenario *scenario,
+                        const struct sg_ntpconf_plan *made)
+{
+	struct sg_lines lines = {0};
+	struct sg_error error;
+	sg_auto_augeas struct augeas *augeas = sg_lines_open(&error);
+
+	assert_non_null(augeas);
+	assert_done(sg_lines_parse(augeas, "block", made->block,
+	                           strlen(made->block), 1, &lines, &error),
+	            error);
+	for (size_t i = 0; i < lines.count; i++) {
+		const struct sg_line *line = &lines.items[i];
+		char text[512] = "";
+		size_t used = 0;
+
+		if (i == 0 || i + 1 == lines.count) {
+			assert_int_equal(line->word_count, 0);
+			continue;
+		}
+		for (size_t k = 0; k < line->word_count; k++)
+			used += (size_t)snprintf(text + used, sizeof text - used, "%s%s",
+			                         k > 0 ? " " : "", line->words[k]);
+		snprintf(text + used, sizeof text - used, "%s",
+		         strstr(scenario->before, "\r\n") != NULL ? "\r\n" : "\n");
+		if (!sg_line_is(line, "server") && !sg_line_is(line, "tos") &&
+		    !sg_line_is(line, "restrict"))
+			fail_msg("%s: %s", scenario->name, text);
+		if (strlen(text) != line->size ||
+		    memcmp(text, line->bytes, line->size) != 0)
+			fail_msg("%s: the lens reads %s", scenario->name, text);
+	}
+	sg_lines_free(&lines);
+}
+
 static void test_scenarios(void **state)
 {
 	(void)state;
@@ -605,6 +1114,8 @@ static void test_scenarios(void **state)
 		assert_int_equal(made.changed, strcmp(scenario->before, after) != 0);
 		check_warnings(scenario, &made);
 		check_hindrances(scenario, &made);
+		check_disabled(scenario, &made);
+		check_block(scenario, &made);
 
 		plan(scenario, made.text, &again, 0, &error);
 		if (again.changed)
@@ -638,12 +1149,13 @@ static void test_nul_is_not_text(void **state)
 
 static void test_server_options(void **state)
 {
-	static const char *const good[] = {"", "iburst", OPTIONS,
-	                                   "key 7 version 4"};
+	static const char *const good[] = {"", "iburst", OPTIONS, "key 7 version 4",
+	                                   "key 65534 version 1"};
 	static const char *const bad[] = {
-		"ibrust",         "minpoll",    "minpoll x",        "minpoll -1",
-		"minpoll 18",     "noselect",   "iburst\nserver a", "prefer # x",
-		"iburst iburst;", "minpoll 4x", "maxpoll\t4",
+		"ibrust",     "minpoll",          "minpoll x",  "minpoll -1",
+		"minpoll 18", "noselect",         "key 65535",  "version 0",
+		"version 5",  "iburst\nserver a", "prefer # x", "iburst iburst;",
+		"minpoll 4x", "maxpoll\t4",
 	};
 	struct sg_error error;
 
@@ -652,12 +1164,41 @@ static void test_server_options(void **state)
 		assert_done(sg_ntpconf_check_options(good[i], &error), error);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		assert_int_equal(sg_ntpconf_check_options(bad[i], &error), -1);
+
+	assert_true(sg_ntpconf_is_keyword("default"));
+	assert_true(sg_ntpconf_is_keyword("source"));
+	assert_false(sg_ntpconf_is_keyword("Default"));
+	assert_false(sg_ntpconf_is_keyword("default.example"));
+}
+
+static void test_sources(void **state)
+{
+	static const char *const names[] = {"a.example", "169.254.169.123",
+	                                    "b.example", "c.example"};
+	const char *text = "server a.example\nserver 127.127.1.0\n" BEGIN SERVER END
+					   "broadcastclient novolley\nmulticastclient 224.0.1.1\n"
+					   "manycastclient 224.0.1.1\nrefclock shm\npool -4 "
+					   "b.example;\npeer c.example\nserver\nend\npool d\n";
+	struct sg_ntpconf_sources sources = {0};
+	struct sg_error error;
+
+	(void)state;
+	assert_done(
+		sg_ntpconf_list_sources("f", text, strlen(text), &sources, &error),
+		error);
+	assert_int_equal(sources.count, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_memory_equal(sources.items[i].name, names[i], strlen(names[i]));
+	assert_true(sources.items[1].managed);
+	assert_false(sources.items[2].managed);
+	sg_ntpconf_sources_free(&sources);
 }
 
 static void test_mentions(void **state)
 {
 	const char *text = "includefile \"/a b\"\n#includefile /c\n\tincludefile d "
-					   "# e\nlogfile /l\nserver fd00:ec2::123\n";
+					   "# e\nlogfile /l\nserver fd00:ec2::123\nend\n"
+					   "includefile /f\n";
 	struct sg_ntpconf_includes includes;
 	struct sg_error error;
 
@@ -812,6 +1353,7 @@ int main(void)
 		cmocka_unit_test(test_scenarios),
 		cmocka_unit_test(test_nul_is_not_text),
 		cmocka_unit_test(test_server_options),
+		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_mentions),
 		cmocka_unit_test(test_any_text),
 	};
