@@ -352,6 +352,29 @@ char *change_diff(const struct change *change, struct sg_error *error)
 
 /* ---- ntpd --------------------------------------------------------------- */
 
+/* From here on no signal that can be caught ends this run: ntpd may be stopped,
+ * or its new config may be a broken one. */
+static void hold_signals(struct change *change)
+{
+	static const int noted[] = {SIGTERM, SIGINT, SIGHUP};
+	sigset_t mask;
+
+	if (change->holds)
+		return;
+	sigfillset(&mask);
+	for (size_t i = 0; i < sizeof noted / sizeof *noted; i++)
+		sigdelset(&mask, noted[i]);
+	change->holds = sigprocmask(SIG_BLOCK, &mask, &change->others) == 0;
+}
+
+/* ntpd runs again, or all that could be done for it was done. */
+static void release_signals(struct change *change)
+{
+	if (change->holds)
+		sigprocmask(SIG_SETMASK, &change->others, NULL);
+	change->holds = false;
+}
+
 void change_enable(struct change *change)
 {
 	const struct sg_service *service = &change->host->service;
@@ -392,6 +415,7 @@ int change_restart(struct change *change, struct sg_error *error)
 
 	report_step(change->report, "%s %s",
 	            change->was_running ? "restarting" : "starting", name);
+	hold_signals(change);
 	int failed = change->was_running
 	                 ? sg_service_restart(&host->service, &host->ntpd, error)
 	                 : sg_service_start(&host->service, &host->ntpd, error);
@@ -400,6 +424,7 @@ int change_restart(struct change *change, struct sg_error *error)
 	report_action(change->report, "%s %s",
 	              change->was_running ? "restarted" : "started", name);
 	restore_dependents(change);
+	release_signals(change);
 	change_enable(change);
 	return 0;
 }
@@ -415,6 +440,7 @@ int change_step(struct change *change, struct proof *proof, enum sg_step method,
 	sg_usec offset = 0;
 
 	report_step(report, "stopping %s", name);
+	hold_signals(change);
 	*stepped = sg_service_stop(&host->service, &reason) == 0;
 	if (*stepped) {
 		report_action(report, "stopped %s", name);
@@ -435,6 +461,7 @@ int change_step(struct change *change, struct proof *proof, enum sg_step method,
 	if (failed == 0) {
 		report_action(report, "started %s", name);
 		restore_dependents(change);
+		release_signals(change);
 		change_enable(change);
 	}
 	if (!*stepped)
@@ -500,11 +527,13 @@ int change_roll_back(struct change *change, const struct sg_error *reason)
 	bool changed = is_changed(change);
 	char text[SG_TEXT_SIZE];
 
+	hold_signals(change);
 	snprintf(text, sizeof text, "%.400s", reason->text);
 	explain_death(change, text, sizeof text);
 	change_undo_files(change);
 	const char *outcome = describe_rollback(change, changed);
 	restore_dependents(change);
+	release_signals(change);
 	/* What was measured and proved was another process. */
 	report->after_known = false;
 	report->synchronised = UNKNOWN;

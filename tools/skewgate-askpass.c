@@ -331,6 +331,7 @@ static int print(const char *text)
 
 int main(int argc, char **argv)
 {
+	sg_open_descriptors();
 	if (argc == 2 && strcmp(argv[1], "--version") == 0)
 		return print("skewgate-askpass " SG_VERSION "\n");
 	if (argc == 2 && strcmp(argv[1], "--help") == 0)

@@ -126,6 +126,7 @@ static int print(const char *text)
 
 int main(int argc, char **argv)
 {
+	sg_open_descriptors();
 	if (argc < 2) {
 		fputs(main_help, stderr);
 		return EXIT_USAGE;

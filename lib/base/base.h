@@ -140,6 +140,10 @@ int sg_file_remove(int root, const char *path, struct sg_error *error);
 
 void sg_file_close(struct sg_file *file);
 
+/* Opens those of the descriptors 0 to 2 that are closed, on /dev/null: what is
+ * opened later must not be taken for standard output. For the start of main. */
+void sg_open_descriptors(void);
+
 /* ---- trusted.c ---------------------------------------------------------- */
 
 /*

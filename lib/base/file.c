@@ -499,3 +499,14 @@ void sg_file_close(struct sg_file *file)
 	free(file->bytes);
 	*file = SG_NO_FILE;
 }
+
+void sg_open_descriptors(void)
+{
+	int descriptor;
+
+	do
+		descriptor = open("/dev/null", O_RDWR);
+	while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+	if (descriptor >= 0)
+		close(descriptor);
+}

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,27 +57,78 @@ char *sg_command_find(const char *name)
 	return NULL;
 }
 
-/* In the child: never returns. */
-static void execute(const char *program, const char *const *arguments,
-                    const char *path, int output)
+/* What the program is to be. */
+struct program {
+	const char *path;
+	const char *const *arguments;
+	const char *search; /* its PATH */
+	int output;
+};
+
+/* In the program's own process: never returns. */
+static void execute(const struct program *program)
 {
-	static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
+	static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1};
 	sigset_t none;
 
-	setpgid(0, 0);
+	/* The supervisor may be killed, too. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (size_t i = 0; i < sizeof handled / sizeof *handled; i++)
 		signal(handled[i], SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* Where 0 to 2 are closed in this process, the output may be one of them:
+	 * none is replaced before it is copied. */
+	int output = fcntl(program->output, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	int null = open("/dev/null", O_RDONLY);
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+	if (output < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 ||
 	    dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
 		_exit(126);
+	if (null > STDERR_FILENO)
+		close(null);
 	/* Their words are read by programs. */
-	setenv("PATH", path, 1);
+	setenv("PATH", program->search, 1);
 	setenv("LC_ALL", "C", 1);
-	execv(program, (char *const *)(uintptr_t)arguments);
+	execv(program->path, (char *const *)(uintptr_t)program->arguments);
 	_exit(127);
+}
+
+static void kill_own_group(int signal)
+{
+	(void)signal;
+	kill(0, SIGKILL);
+}
+
+/*
+ * A process between us and the program, which ends as that does. When we are
+ * killed it kills the program with all its children: an init script that goes
+ * on alone would collide with the one of the next run. Never returns.
+ */
+static void supervise(const struct program *program, pid_t parent)
+{
+	const struct sigaction action = {.sa_handler = kill_own_group};
+	sigset_t mask;
+	int status = 0;
+
+	setpgid(0, 0);
+	sigaction(SIGUSR1, &action, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGUSR1);
+	/* What ends the group by other signals is for the program to obey. */
+	sigfillset(&mask);
+	sigdelset(&mask, SIGUSR1);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	if (getppid() != parent)
+		_exit(126); /* it was killed before that */
+	pid_t child = fork();
+	if (child == 0)
+		execute(program);
+	/* Our lock ends with us, and so does what else is open. */
+	syscall(SYS_close_range, 0, ~0U, 0);
+	if (child < 0)
+		_exit(126);
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+	}
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
 static void kill_group(pid_t child)
@@ -153,11 +206,18 @@ int sg_command_run(const char *const *arguments, sg_usec limit,
 	if (output < 0)
 		return sg_fail(error, "command-failed", "%s cannot be run: %s",
 		               arguments[0], strerror(errno));
-	/* Whoever ignores it when starting us would take the status from us. */
+	/* SIGCHLD may be inherited as ignored: waitpid() would lose the status. */
 	signal(SIGCHLD, SIG_DFL);
+	const struct program started = {
+		.path = program,
+		.arguments = arguments,
+		.search = path,
+		.output = output,
+	};
+	pid_t parent = getpid();
 	pid_t child = fork();
 	if (child == 0)
-		execute(program, arguments, path, output);
+		supervise(&started, parent);
 	if (child < 0)
 		return sg_fail(error, "command-failed", "%s cannot be run: %s",
 		               arguments[0], strerror(errno));

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void test_output_and_status(void **state)
@@ -168,16 +169,92 @@ static void test_ignored_child_signal(void **state)
 	sg_command_free(&command);
 }
 
-static void test_process(void **state)
+/* When we are killed the program goes, with its children. */
+static void test_ends_with_us(void **state)
 {
-	struct sg_process self = {.pid = getpid()};
-	struct sg_process found = sg_process_find("t-process-name");
+	const char *const script[] = {
+		"sh", "-c", "sleep 100 & echo $! >&9; echo $$ >&9; sleep 100", NULL};
+	int ready[2];
+	char text[64] = "";
+	size_t size = 0;
 
 	(void)state;
-	assert_int_equal(found.pid, 0);
-	assert_false(sg_process_is_alive(&found));
-	assert_false(
-		sg_process_is_alive(&self)); /* another start, another process */
+	assert_int_equal(pipe(ready), 0);
+	pid_t us = fork();
+	if (us == 0) {
+		struct sg_command command;
+		struct sg_error error;
+
+		dup2(ready[1], 9);
+		sg_command_run(script, 100 * SG_SECOND, NULL, &command, &error);
+		_exit(0);
+	}
+	close(ready[1]);
+	while (memchr(text, '\n', size) == memrchr(text, '\n', size)) {
+		ssize_t more = read(ready[0], text + size, sizeof text - 1 - size);
+
+		assert_true(more > 0);
+		size += (size_t)more;
+	}
+	assert_int_equal(kill(us, SIGKILL), 0);
+	assert_int_equal(waitpid(us, NULL, 0), us);
+	char *end = NULL;
+	pid_t child = (pid_t)strtol(text, &end, 10);
+	pid_t shell = (pid_t)strtol(end, NULL, 10);
+	assert_true(child > 1 && shell > 1);
+	assert_true(is_gone(child));
+	assert_true(is_gone(shell));
+	/* Nobody holds what we had open: the lock would be one of those. */
+	assert_int_equal(read(ready[0], text, 1), 0);
+	close(ready[0]);
+}
+
+/* With 0 to 2 closed its output is one of them at first. */
+static void test_closed_descriptors(void **state)
+{
+	const char *const program[] = {"sh", "-c", "cat; echo out; echo err >&2",
+	                               NULL};
+
+	(void)state;
+	for (int closed = 1; closed < 8; closed++) {
+		int status = 0;
+		pid_t child = fork();
+
+		if (child == 0) {
+			struct sg_command command;
+			struct sg_error error;
+
+			for (int i = 0; i < 3; i++)
+				if ((closed & (1 << i)) != 0)
+					close(i);
+			_exit(sg_command_run(program, 5 * SG_SECOND, NULL, &command,
+			                     &error) == 0 &&
+			              strcmp(command.output, "out\nerr\n") == 0
+			          ? 0
+			          : 1);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+	}
+}
+
+/* It is not blocked from what we have blocked. */
+static void test_empty_mask(void **state)
+{
+	const char *const program[] = {"sh", "-c", "kill -ALRM $$; echo survived",
+	                               NULL};
+	struct sg_command command;
+	struct sg_error error;
+	sigset_t all;
+	sigset_t former;
+
+	(void)state;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &former);
+	sg_command_run(program, 5 * SG_SECOND, NULL, &command, &error);
+	sigprocmask(SIG_SETMASK, &former, NULL);
+	assert_int_equal(command.status, 128 + SIGALRM);
+	sg_command_free(&command);
 }
 
 int main(void)
@@ -190,7 +267,9 @@ int main(void)
 		cmocka_unit_test(test_search_path),
 		cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_ignored_child_signal),
-		cmocka_unit_test(test_process),
+		cmocka_unit_test(test_ends_with_us),
+		cmocka_unit_test(test_closed_descriptors),
+		cmocka_unit_test(test_empty_mask),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
