@@ -45,6 +45,7 @@ int cmd_query(int argc, char **argv)
 	static const char *const amazon = SG_AMAZON_IPV4;
 	struct sg_sntp_answer answers[SG_MAX_ADDRESSES];
 	struct report report;
+	const char *unknown = NULL;
 	json_t *array = NULL;
 	bool any = false;
 	int option = 0;
@@ -52,15 +53,24 @@ int cmd_query(int argc, char **argv)
 
 	report_begin(&report);
 	optind = 1;
+	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (option != 'j')
-			return report_usage(&report, "query knows --json only");
-		array = array != NULL ? array : json_array();
+		if (option == 'j')
+			report.json = true;
+		else if (unknown == NULL)
+			unknown = argv[optind - 1];
 	}
 	size_t count = (size_t)(argc - optind);
+	if (unknown != NULL)
+		return report_usage(&report,
+		                    "%.100s is no option of query, or takes no value; "
+		                    "it knows --json only",
+		                    unknown);
 	if (count > SG_MAX_ADDRESSES)
 		return report_usage(&report, "query asks %d servers at most",
 		                    SG_MAX_ADDRESSES);
+	if (report.json)
+		array = json_array();
 
 	size_t asked = sg_sntp_query(
 		count > 0 ? (const char *const *)(argv + optind) : &amazon,

@@ -39,9 +39,24 @@
 #define SAMPLE_INTERVAL (SG_SECOND / 10)
 #define SAMPLE_LIMIT SG_SECOND
 
-/* Our clock was stepped between request and reply when its two readings and the
- * monotonic ones differ by more. */
+/* An address that cannot be reached yet is tried so often: at boot a route may
+ * be missing, and a server that starts refuses at first. */
+#define RETRY_INTERVAL (SG_SECOND / 5)
+
+/* Our clock was stepped between two of its readings when they and the monotonic
+ * ones differ by more. */
 #define MAX_STEP (SG_SECOND / 100)
+
+/* The grain that a clock's readings may have beyond its stated precision, for a
+ * host or a server that is a virtual machine. */
+#define GRAIN (SG_SECOND / 1000)
+
+/* The kernel slews a clock by a tenth at most (adjtimex(2), tick): a server
+ * that does so between two samples does not contradict itself. */
+#define SLEW(elapsed) ((elapsed) / 10)
+
+/* No server's clock can be right and show less. */
+#define RELEASE_TIME ((sg_usec)SG_RELEASE_TIME * SG_SECOND)
 
 const struct sg_sntp_options sg_sntp_defaults = {
 	.samples = 4,
@@ -52,12 +67,19 @@ const struct sg_sntp_options sg_sntp_defaults = {
 /* The conversation with one address. */
 struct exchange {
 	struct sg_sntp_answer *answer;
-	int socket; /* -1: over */
-	unsigned sent;
+	struct sockaddr_storage to;
+	socklen_t to_length;
+	bool over;
+	int socket;    /* -1: closed */
+	unsigned sent; /* without those that could not go out */
 	bool waiting;
 	uint64_t cookie; /* as it went out */
 	sg_usec sent_at;
 	sg_usec sent_elapsed; /* monotonic */
+	sg_usec due;          /* when it is time to act; monotonic */
+	/* Of the sample that is the answer: */
+	sg_usec best_at;    /* monotonic */
+	sg_usec best_shift; /* our clock less the monotonic one */
 };
 
 /* A reply's fields, in host order. */
@@ -66,6 +88,7 @@ struct reply {
 	int version;
 	int mode;
 	int stratum;
+	int precision; /* of its clock: seconds, as a power of two */
 	char kiss[5];
 	uint32_t root_delay; /* 16.16 seconds */
 	uint32_t root_dispersion;
@@ -101,6 +124,14 @@ static sg_usec short_to_usec(uint32_t value)
 	return (sg_usec)(((uint64_t)value * 1000000) >> 16);
 }
 
+/* What a precision of 64 s and more is makes no difference. */
+static sg_usec precision_to_usec(int precision)
+{
+	if (precision >= 0)
+		return SG_SECOND << (precision < 6 ? precision : 6);
+	return precision > -20 ? SG_SECOND >> -precision : 1;
+}
+
 static uint32_t get32(const unsigned char *bytes)
 {
 	uint32_t value;
@@ -124,6 +155,7 @@ static void parse_reply(const unsigned char *packet, struct reply *reply)
 		.version = packet[0] >> 3 & 7,
 		.mode = packet[0] & 7,
 		.stratum = packet[1],
+		.precision = (int8_t)packet[3],
 		.root_delay = get32(packet + 4),
 		.root_dispersion = get32(packet + 8),
 		.received = get64(packet + 32),
@@ -138,89 +170,192 @@ static void parse_reply(const unsigned char *packet, struct reply *reply)
 	}
 }
 
-static void end(struct exchange *exchange)
+static void hang_up(struct exchange *exchange)
 {
 	if (exchange->socket >= 0)
 		close(exchange->socket);
 	exchange->socket = -1;
+	exchange->waiting = false;
+}
+
+static void end(struct exchange *exchange)
+{
+	hang_up(exchange);
+	exchange->over = true;
+}
+
+/* Tries again later, unless a sample is there already. On a new socket: an
+ * address that this host gets meanwhile is the source of its packets only then.
+ */
+static void retry(struct exchange *exchange, const char *hint)
+{
+	sg_fail(&exchange->answer->error, "unreachable",
+	        "%s cannot be reached: %s; %s", exchange->answer->address,
+	        strerror(errno), hint);
+	hang_up(exchange);
+	exchange->over = exchange->answer->usable;
+	exchange->due = sg_time_elapsed() + RETRY_INTERVAL;
+}
+
+static int open_socket(struct exchange *exchange)
+{
+	const int on = 1;
+
+	if (exchange->socket >= 0)
+		return 0;
+	exchange->socket =
+		socket(exchange->to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (exchange->socket < 0)
+		return -1;
+	setsockopt(exchange->socket, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+	return connect(exchange->socket, (const struct sockaddr *)&exchange->to,
+	               exchange->to_length);
 }
 
 static void send_request(struct exchange *exchange)
 {
+	static const char hint[] = "is this host on that network?";
 	unsigned char packet[PACKET_SIZE] = {NTP_VERSION << 3 | CLIENT_MODE};
 
+	if (open_socket(exchange) != 0) {
+		retry(exchange, hint);
+		return;
+	}
 	if (getrandom(&exchange->cookie, sizeof exchange->cookie, 0) !=
 	    (ssize_t)sizeof exchange->cookie) {
 		end(exchange);
 		return;
 	}
 	memcpy(packet + 40, &exchange->cookie, sizeof exchange->cookie);
-	exchange->sent++;
 	exchange->waiting = true;
 	exchange->sent_elapsed = sg_time_elapsed();
 	exchange->sent_at = sg_time_now();
-	if (send(exchange->socket, packet, sizeof packet, 0) < 0) {
-		sg_fail(&exchange->answer->error, "unreachable",
-		        "%s cannot be reached: %s; is this host on that network?",
-		        exchange->answer->address, strerror(errno));
-		end(exchange);
-	}
+	exchange->due = exchange->sent_elapsed + SAMPLE_LIMIT;
+	if (send(exchange->socket, packet, sizeof packet, 0) < 0)
+		retry(exchange, hint);
+	else
+		exchange->sent++;
+}
+
+/* The server's own word cannot be: what it said before is worth as little. */
+static int fail_reply(struct sg_sntp_answer *answer, const char *what)
+{
+	answer->usable = false;
+	return sg_fail(&answer->error, "bad-reply", "%s sent a reply that %s",
+	               answer->address, what);
 }
 
 /* Judges a reply that is the server's. Returns 0 when its time can be used. */
-static int judge_reply(const struct reply *reply, const char *address,
-                       struct sg_error *error)
+static int judge_reply(const struct reply *reply, struct sg_sntp_answer *answer)
 {
+	if (reply->version < 3 || reply->version > 4)
+		return fail_reply(answer, "is of a version of NTP other than 3 and 4; "
+		                          "is it a time server?");
 	if (reply->stratum == 0)
-		return sg_fail(error, "kiss-of-death",
+		return sg_fail(&answer->error, "kiss-of-death",
 		               "%s sent the kiss code %s: it does not serve this host "
 		               "now; ask less often, or another server",
-		               address, reply->kiss);
-	if (reply->leap == LEAP_UNKNOWN || reply->stratum > MAX_STRATUM)
-		return sg_fail(error, "not-synchronised",
+		               answer->address, reply->kiss);
+	if (reply->leap == LEAP_UNKNOWN || reply->stratum > MAX_STRATUM) {
+		answer->usable = false;
+		return sg_fail(&answer->error, "not-synchronised",
 		               "%s says that it is not synchronised itself (leap %d, "
 		               "stratum %d); use another server",
-		               address, reply->leap, reply->stratum);
-	if (reply->version < 3 || reply->version > 4 || reply->received == 0 ||
-	    reply->transmitted == 0 ||
+		               answer->address, reply->leap, reply->stratum);
+	}
+	if (reply->received == 0 || reply->transmitted == 0 ||
 	    ntp_difference(reply->transmitted, reply->received) < 0)
-		return sg_fail(
-			error, "bad-reply",
-			"%s sent a reply that makes no sense; is it a time server?",
-			address);
+		return fail_reply(answer, "has no times, or was sent before its "
+		                          "question came; is it a time server?");
 	return 0;
 }
 
+/* One sample: an offset, and the most that it can be off by. */
+struct sample {
+	sg_usec offset;
+	sg_usec delay;
+	sg_usec distance;
+};
+
+/*
+ * Measures by the four times (RFC 5905 section 8). A host whose clock is older
+ * than this release has lost it, and NTP's times count 68 years around the
+ * release then.
+ */
+static int measure(const struct exchange *exchange, const struct reply *reply,
+                   sg_usec received_at, struct sample *sample)
+{
+	sg_usec shift =
+		exchange->sent_at < RELEASE_TIME ? RELEASE_TIME - exchange->sent_at : 0;
+	uint64_t sent = to_ntp(exchange->sent_at + shift);
+	uint64_t received = to_ntp(received_at + shift);
+	sg_usec outward = ntp_difference(reply->received, sent) + shift;
+	sg_usec back = ntp_difference(reply->transmitted, received) + shift;
+	sg_usec precision = precision_to_usec(reply->precision);
+
+	sample->offset = outward / 2 + back / 2;
+	sample->delay = outward - back;
+	if (exchange->sent_at + outward < RELEASE_TIME)
+		return fail_reply(exchange->answer,
+		                  "is older than this release of skewgate; is its "
+		                  "server's clock right?");
+	if (sample->delay < -(GRAIN + precision))
+		return fail_reply(exchange->answer,
+		                  "took less than no time; is its server's clock "
+		                  "steady, and this host's?");
+	sample->distance =
+		(short_to_usec(reply->root_delay) + llabs(sample->delay)) / 2 +
+		short_to_usec(reply->root_dispersion) + precision;
+	if (sample->delay < 0)
+		sample->delay = 0; /* its clock ticks coarser than the round trip */
+	return 0;
+}
+
+/* Whether the sample's interval, offset ± distance, meets that of the answer.
+ */
+static bool agrees(const struct exchange *exchange, const struct sample *sample)
+{
+	const struct sg_sntp_answer *answer = exchange->answer;
+	sg_usec slew = SLEW(sg_time_elapsed() - exchange->best_at);
+
+	return llabs(sample->offset - answer->offset) <=
+	       sample->distance + answer->root_distance + slew;
+}
+
 /* Takes one sample; the one with the least delay is the least wrong. */
-static void take_sample(struct exchange *exchange, const struct reply *reply,
-                        sg_usec received_at)
+static int take_sample(struct exchange *exchange, const struct reply *reply,
+                       sg_usec received_at)
 {
 	struct sg_sntp_answer *answer = exchange->answer;
-	uint64_t sent = to_ntp(exchange->sent_at);
-	uint64_t received = to_ntp(received_at);
-	sg_usec outward = ntp_difference(reply->received, sent);
-	sg_usec back = ntp_difference(reply->transmitted, received);
-	sg_usec delay = outward - back;
+	sg_usec shift = exchange->sent_at - exchange->sent_elapsed;
+	struct sample sample = {0};
 
-	if (delay < 0)
-		delay = 0; /* its clock ticks coarser than the round trip */
-	sg_usec distance = (short_to_usec(reply->root_delay) + delay) / 2 +
-	                   short_to_usec(reply->root_dispersion);
-	if (distance > MAX_ROOT_DISTANCE) {
+	if (measure(exchange, reply, received_at, &sample) != 0)
+		return -1;
+	if (sample.distance > MAX_ROOT_DISTANCE) {
 		sg_fail(&answer->error, "too-distant",
 		        "%s may be off by %.1f s (root distance), ntpd would not "
 		        "follow it; use another server",
-		        answer->address, (double)distance / 1e6);
-		return;
+		        answer->address, (double)sample.distance / 1e6);
+		return 0; /* the next reply may be faster */
 	}
-	if (answer->usable && delay >= answer->delay)
-		return;
+	/* What was measured before our own clock was stepped is void. */
+	if (answer->usable && llabs(shift - exchange->best_shift) > MAX_STEP)
+		answer->usable = false;
+	if (answer->usable && !agrees(exchange, &sample))
+		return fail_reply(answer, "contradicts its last one; use another "
+		                          "server until this one's clock is steady");
+	if (answer->usable && sample.delay >= answer->delay)
+		return 0;
+	exchange->best_at = exchange->sent_elapsed;
+	exchange->best_shift = shift;
 	answer->usable = true;
-	answer->offset = outward / 2 + back / 2;
-	answer->delay = delay;
-	answer->root_distance = distance;
+	answer->offset = sample.offset;
+	answer->delay = sample.delay;
+	answer->root_distance = sample.distance;
 	answer->stratum = reply->stratum;
 	answer->leap = reply->leap;
+	return 0;
 }
 
 /* Receives with the kernel's own time stamp, if it gives one. */
@@ -250,6 +385,15 @@ static ssize_t receive(int socket, unsigned char *packet, sg_usec *received_at)
 	return size;
 }
 
+/* Whether our own clock was stepped between request and reply. */
+static bool was_stepped(const struct exchange *exchange, sg_usec received_at)
+{
+	sg_usec by_clock = received_at - exchange->sent_at;
+	sg_usec by_timer = sg_time_elapsed() - exchange->sent_elapsed;
+
+	return by_clock < -MAX_STEP || by_clock > by_timer + MAX_STEP;
+}
+
 static void read_reply(struct exchange *exchange)
 {
 	struct sg_sntp_answer *answer = exchange->answer;
@@ -261,10 +405,9 @@ static void read_reply(struct exchange *exchange)
 	if (size < 0) {
 		if (errno == EAGAIN || errno == EINTR)
 			return;
-		sg_fail(&answer->error, "unreachable",
-		        "%s cannot be reached: %s; nothing serves time there",
-		        answer->address, strerror(errno));
-		end(exchange);
+		if (exchange->waiting)
+			exchange->sent--;
+		retry(exchange, "nothing serves time there");
 		return;
 	}
 	if (size < PACKET_SIZE) {
@@ -284,36 +427,46 @@ static void read_reply(struct exchange *exchange)
 		return; /* the true reply may still come */
 	}
 	exchange->waiting = false;
-	if (judge_reply(&reply, answer->address, &answer->error) != 0) {
-		end(exchange); /* asking again would not change it */
+	exchange->due = exchange->sent_elapsed + SAMPLE_INTERVAL;
+	if (was_stepped(exchange, received_at)) {
+		sg_fail(&answer->error, "bad-reply",
+		        "%s was asked while this host's clock was stepped; ask again "
+		        "when nothing else sets it",
+		        answer->address);
 		return;
 	}
-	sg_usec by_clock = received_at - exchange->sent_at;
-	sg_usec by_timer = sg_time_elapsed() - exchange->sent_elapsed;
-	if (by_clock < -MAX_STEP || by_clock > by_timer + MAX_STEP)
-		return; /* our own clock was stepped meanwhile */
-	take_sample(exchange, &reply, received_at);
+	if (judge_reply(&reply, answer) != 0 ||
+	    take_sample(exchange, &reply, received_at) != 0)
+		end(exchange); /* asking again would not change it */
+}
+
+/* Whether another address of the same server gave its time: then the server has
+ * answered, and one without a route to it needs no more patience. */
+static bool is_spared(const struct exchange *exchange,
+                      const struct exchange *exchanges, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (exchanges[i].answer->server == exchange->answer->server &&
+		    exchanges[i].over && exchanges[i].answer->usable)
+			return exchange->socket < 0;
+	return false;
 }
 
 /* Sends what is due; returns when something is due next, or 0 when it is over.
  */
 static sg_usec advance(struct exchange *exchange, unsigned samples)
 {
-	sg_usec now = sg_time_elapsed();
-	sg_usec due = exchange->sent_elapsed +
-	              (exchange->waiting ? SAMPLE_LIMIT : SAMPLE_INTERVAL);
-
-	if (exchange->socket < 0)
+	if (exchange->over)
 		return 0;
-	if (exchange->sent > 0 && exchange->sent >= samples &&
-	    (!exchange->waiting || now >= due)) {
+	if (sg_time_elapsed() < exchange->due &&
+	    (exchange->waiting || exchange->sent < samples))
+		return exchange->due;
+	if (exchange->sent >= samples) {
 		end(exchange);
 		return 0;
 	}
-	if (exchange->sent > 0 && now < due)
-		return due;
 	send_request(exchange);
-	return exchange->socket < 0 ? 0 : exchange->sent_elapsed + SAMPLE_LIMIT;
+	return exchange->over ? 0 : exchange->due;
 }
 
 /* All conversations at once, until each is over or the time is up. */
@@ -327,6 +480,8 @@ static void converse(struct exchange *exchanges, size_t count,
 		sg_usec next = 0;
 
 		for (size_t i = 0; i < count; i++) {
+			if (is_spared(&exchanges[i], exchanges, count))
+				end(&exchanges[i]);
 			sg_usec due = advance(&exchanges[i], options->samples);
 
 			polled[i] =
@@ -348,24 +503,6 @@ static void converse(struct exchange *exchanges, size_t count,
 	}
 }
 
-static int open_socket(const struct addrinfo *address)
-{
-	const int on = 1;
-	int opened = socket(address->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (opened < 0)
-		return -1;
-	setsockopt(opened, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
-	if (connect(opened, address->ai_addr, address->ai_addrlen) != 0) {
-		int saved = errno;
-
-		close(opened);
-		errno = saved;
-		return -1;
-	}
-	return opened;
-}
-
 static void begin(const char *server, const struct addrinfo *address,
                   struct exchange *exchange)
 {
@@ -374,16 +511,12 @@ static void begin(const char *server, const struct addrinfo *address,
 	*answer = (struct sg_sntp_answer){.server = server};
 	getnameinfo(address->ai_addr, address->ai_addrlen, answer->address,
 	            sizeof answer->address, NULL, 0, NI_NUMERICHOST);
-	exchange->socket = open_socket(address);
-	if (exchange->socket < 0)
-		sg_fail(&answer->error, "unreachable",
-		        "%s cannot be reached: %s; is this host on that network?",
-		        answer->address, strerror(errno));
-	else
-		sg_fail(&answer->error, "no-answer",
-		        "%s did not answer; is it reachable from here, and is UDP port "
-		        "123 open?",
-		        answer->address);
+	memcpy(&exchange->to, address->ai_addr, address->ai_addrlen);
+	exchange->to_length = address->ai_addrlen;
+	sg_fail(&answer->error, "no-answer",
+	        "%s did not answer; is it reachable from here, and is UDP port 123 "
+	        "open?",
+	        answer->address);
 }
 
 /* Adds the server's addresses, as far as there is room. */
@@ -401,8 +534,8 @@ static size_t begin_all(const char *server, uint16_t port,
 	snprintf(service, sizeof service, "%u", port);
 	int failed = getaddrinfo(server, service, &hints, &found);
 	if (failed != 0 && used < SG_MAX_ADDRESSES) {
-		exchanges[used] =
-			(struct exchange){.answer = &answers[used], .socket = -1};
+		exchanges[used] = (struct exchange){
+			.answer = &answers[used], .socket = -1, .over = true};
 		answers[used] = (struct sg_sntp_answer){.server = server};
 		sg_fail(&answers[used].error, "unknown-name",
 		        "%s has no address: %s; check its spelling and this host's DNS",
@@ -451,7 +584,10 @@ bool sg_sntp_has_route(const char *address)
 
 	if (getaddrinfo(address, "123", &hints, &found) != 0)
 		return false;
-	sg_auto_close int descriptor = open_socket(found);
+	sg_auto_close int descriptor =
+		socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool routed = descriptor >= 0 &&
+	              connect(descriptor, found->ai_addr, found->ai_addrlen) == 0;
 	freeaddrinfo(found);
-	return descriptor >= 0;
+	return routed;
 }

@@ -27,7 +27,9 @@ static int step_with_ntpdate(const char *address,
 	return failed;
 }
 
-static int step_with_offset(const char *address, struct sg_error *error)
+static int step_with_offset(const char *address,
+                            const volatile sig_atomic_t *stop,
+                            struct sg_error *error)
 {
 	struct sg_sntp_answer answers[SG_MAX_ADDRESSES];
 
@@ -36,6 +38,11 @@ static int step_with_offset(const char *address, struct sg_error *error)
 		return sg_fail(error, "step-failed",
 		               "the clock was not stepped, %s gave no usable time",
 		               address);
+	/* A signal ends the question early: its answer is worth less then. */
+	if (stop != NULL && *stop != 0)
+		return sg_fail(error, "step-failed",
+		               "the clock was not stepped, signal %d came before",
+		               (int)*stop);
 	sg_usec now = sg_time_now() + answers[0].offset;
 	struct timespec time = {
 		.tv_sec = (time_t)(now / SG_SECOND),
@@ -56,6 +63,6 @@ int sg_step_clock(enum sg_step method, const char *address,
 	           (method == SG_STEP_AUTO && program == NULL);
 
 	*done = own ? "builtin" : "ntpdate";
-	return own ? step_with_offset(address, error)
+	return own ? step_with_offset(address, stop, error)
 	           : step_with_ntpdate(address, stop, error);
 }

@@ -240,9 +240,12 @@ struct sg_sntp_answer {
 
 /*
  * Asks every address of every server (RFC 5905 section 14, RFC 4330), all at
- * once; at most SG_MAX_ADDRESSES, which `answers` has room for. Returns how
- * many were asked. Codes of an answer's error: no-answer, unreachable,
- * unknown-name, kiss-of-death, not-synchronised, bad-reply, too-distant.
+ * once; at most SG_MAX_ADDRESSES, which `answers` has room for. An address that
+ * cannot be reached is tried again until the limit, except when another one of
+ * its server (the same pointer) gives the time. Believed is only what can be.
+ * Returns how many were asked. Codes of an answer's error: no-answer,
+ * unreachable, unknown-name, kiss-of-death, not-synchronised, bad-reply,
+ * too-distant.
  */
 size_t sg_sntp_query(const char *const *servers, size_t count,
                      const struct sg_sntp_options *options,
@@ -317,7 +320,8 @@ enum sg_step {
 
 /*
  * Sets the clock to `address`'s time at once; ntpd must be stopped. Whether it
- * worked tells only a new measurement. `*done` names the method. Error:
+ * worked tells only a new measurement. When `*stop` becomes nonzero the clock
+ * is not set any more; NULL: it never does. `*done` names the method. Error:
  * step-failed.
  */
 int sg_step_clock(enum sg_step method, const char *address,
