@@ -189,20 +189,27 @@ ENTRY_POINT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc,
 	return result;
 }
 
-/* Hands pam_systemd what is left of the token, in seconds. */
-static int limit_session(pam_handle_t *pamh, const char *ends)
+/* What is left of a token that ends then. */
+static sg_usec left_of(const char *ends)
 {
-	sg_usec left = strtoll(ends, NULL, 10) - sg_time_now();
+	return strtoll(ends, NULL, 10) - sg_time_now();
+}
+
+/* Hands pam_systemd what is left of the token, in seconds. Where nothing is, a
+ * second all the same: sshd does not care for our word after its password
+ * method. */
+static int limit_session(pam_handle_t *pamh, sg_usec left)
+{
+	bool over = left < SG_SECOND;
 	char *limit = NULL;
 
-	if (left < SG_SECOND) {
+	if (over)
 		report_ended(pamh);
-		return PAM_CRED_EXPIRED;
-	}
-	if (asprintf(&limit, "%lld", (long long)(left / SG_SECOND)) < 0)
+	if (asprintf(&limit, "%lld", over ? 1LL : (long long)(left / SG_SECOND)) <
+	    0)
 		return PAM_CRED_ERR;
 	if (pam_set_data(pamh, limit_name, limit, free_data) == PAM_SUCCESS)
-		return PAM_SUCCESS;
+		return over ? PAM_CRED_EXPIRED : PAM_SUCCESS;
 	free(limit);
 	return PAM_CRED_ERR;
 }
@@ -216,7 +223,7 @@ ENTRY_POINT int pam_sm_setcred(pam_handle_t *pamh, int flags, UNUSED int argc,
 
 	if (ends == NULL || ((unsigned)flags & PAM_ESTABLISH_CRED) == 0)
 		return PAM_SUCCESS;
-	return limit_session(pamh, ends);
+	return limit_session(pamh, left_of(ends));
 }
 
 ENTRY_POINT int pam_sm_acct_mgmt(pam_handle_t *pamh, UNUSED int flags,
@@ -232,12 +239,20 @@ ENTRY_POINT int pam_sm_acct_mgmt(pam_handle_t *pamh, UNUSED int flags,
 	return PAM_ACCT_EXPIRED;
 }
 
-/* The variable is nobody else's business, the user's least of all. */
 ENTRY_POINT int pam_sm_open_session(pam_handle_t *pamh, UNUSED int flags,
                                     UNUSED int argc, UNUSED const char **argv)
 {
+	const char *ends = pam_getenv(pamh, session_variable);
+
+	if (ends == NULL)
+		return PAM_IGNORE;
+	sg_usec left = left_of(ends);
+	/* It is nobody else's business, the user's least of all. */
 	forget_session_end(pamh);
-	return PAM_IGNORE;
+	if (left >= SG_SECOND)
+		return PAM_IGNORE;
+	report_ended(pamh);
+	return PAM_SESSION_ERR;
 }
 
 ENTRY_POINT int pam_sm_close_session(UNUSED pam_handle_t *pamh,
