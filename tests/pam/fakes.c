@@ -6,7 +6,8 @@
  * FAKE_BOOTTIME the time since boot, in microseconds
  * FAKE_ELAPSED  what CLOCK_MONOTONIC begins with, in microseconds: it stands
  *               still, except that FAKE_WORK of them pass whenever something is
- *               logged, and that sleeping until an instant moves it there
+ *               logged, FAKE_TYPING before each answer, and that sleeping until
+ *               an instant moves it there
  * FAKE_SIGNALS  so many times a signal ends such a sleep half way
  * FAKE_KERNEL   "MAXERROR ESTERROR" of adjtimex(2) in microseconds, or "denied"
  * FAKE_CRYPTO   "denied": OpenSSL cannot begin to verify a signature
@@ -47,7 +48,7 @@ static long long signals = -1;
 
 long long fakes_elapsed(void);
 long long fakes_verified(void);
-void fakes_work(void);
+void fakes_pass(const char *duration);
 
 /* For tests/pam/login. */
 EXPORTED long long fakes_elapsed(void)
@@ -57,9 +58,9 @@ EXPORTED long long fakes_elapsed(void)
 	return elapsed;
 }
 
-EXPORTED void fakes_work(void)
+EXPORTED void fakes_pass(const char *duration)
 {
-	elapsed = fakes_elapsed() + number("FAKE_WORK");
+	elapsed = fakes_elapsed() + number(duration);
 }
 
 static int tell_elapsed(struct timespec *now)

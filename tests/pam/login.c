@@ -69,14 +69,20 @@ static const struct {
 void __syslog_chk(int priority, int flag, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Time passes, by the clock of fakes.c. */
+static void pass(const char *duration)
+{
+	void (*fakes_pass)(const char *) = NULL;
+
+	*(void **)(&fakes_pass) = dlsym(RTLD_DEFAULT, "fakes_pass");
+	if (fakes_pass != NULL)
+		fakes_pass(duration);
+}
+
 __attribute__((format(printf, 2, 0))) static void
 tell_log(int priority, const char *format, va_list arguments)
 {
-	void (*work)(void) = NULL;
-
-	*(void **)(&work) = dlsym(RTLD_DEFAULT, "fakes_work");
-	if (work != NULL)
-		work();
+	pass("FAKE_WORK");
 	if (quiet)
 		return;
 	printf("log %s ", priorities[priority & LOG_PRIMASK]);
@@ -168,6 +174,7 @@ static int converse(int count, const struct pam_message **messages,
 			printf("%s %s\n", styles[style], messages[i]->msg);
 		if (style != PAM_PROMPT_ECHO_OFF && style != PAM_PROMPT_ECHO_ON)
 			continue;
+		pass("FAKE_TYPING");
 		last_answer = ask_fakes("fakes_elapsed");
 		if (answered == answer_count) {
 			free(*responses);
