@@ -124,7 +124,9 @@ static sg_usec read_time(const struct field *field)
 	char text[SG_TIME_SIZE];
 	sg_usec time = -1;
 
-	if (field->size >= sizeof text)
+	/* A NUL would end the string before the field does. */
+	if (field->size >= sizeof text ||
+	    memchr(field->text, '\0', field->size) != NULL)
 		return -1;
 	memcpy(text, field->text, field->size);
 	text[field->size] = '\0';

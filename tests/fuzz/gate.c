@@ -4,11 +4,9 @@
  * signed.
  */
 #include "lib/gate/gate.h"
+#include "fuzz.h"
 
-#include <stdint.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define NOW ((sg_usec)2000000000 * SG_SECOND)
 
@@ -24,12 +22,6 @@ static const char rfc_token[] =
 	"eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0"
 	"dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx"
 	"-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
-
-static void expect(bool met)
-{
-	if (!met)
-		abort();
-}
 
 /* All that is told of a verdict. */
 static void tell(struct sg_verdict *verdict, const struct sg_login *login)

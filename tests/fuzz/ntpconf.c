@@ -3,17 +3,9 @@
  * it is made once; undone, the bytes are back.
  */
 #include "lib/ntpconf/ntpconf.h"
+#include "fuzz.h"
 
-#include <stdint.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool met)
-{
-	if (!met)
-		abort();
-}
 
 static int plan(const char *text, size_t size, bool exclusive,
                 struct sg_ntpconf_plan *made)
