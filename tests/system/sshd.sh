@@ -33,7 +33,8 @@ add_user() { # NAME
 	mkdir -p "/home/$1/.ssh"
 	cat /tmp/user_key.pub >"/home/$1/.ssh/authorized_keys"
 	chmod 755 "/home/$1"
-	chown -R "$id:$id" "/home/$1"
+	# Not what may be mounted below: the sources, in the home of somebody of this name.
+	chown "$id:$id" "/home/$1" "/home/$1/.ssh"
 }
 
 new_issuer() { # FILE: a private key
