@@ -155,6 +155,8 @@ static void read_file(const char *bytes, size_t size)
 		sg_options_free(&options);
 		return;
 	}
+	/* Nothing of it was left out. */
+	expect(memchr(bytes, '\0', size) == NULL);
 	expect_options(&options);
 	char *first = write_config(&options, &first_size);
 	expect(read_text(first, first_size, &again, &error) == 0);
