@@ -260,8 +260,7 @@ static void turn_off_others(struct sg_survey *survey,
                             const struct sg_ntpconf_request *request)
 {
 	for (size_t i = 0; request->exclusive && i < survey->end; i++)
-		if (!sg_in_block(&survey->block, i) &&
-		    !sg_survives_exclusive(&survey->main.items[i], request))
+		if (!sg_survives_exclusive(&survey->main.items[i], request))
 			survey->off[i] = true;
 }
 

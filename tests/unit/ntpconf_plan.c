@@ -343,10 +343,12 @@ static const struct scenario scenarios[] = {
 	},
 	{
 		.name = "a plain line before one that stays",
-		.before = LOCAL "server 169.254.169.123\n"
-						"server 169.254.169.123 version 3\n",
+		.before = LOCAL "server 169.254.169.123 iburst\n"
+						"server 169.254.169.123 prefer version 3\n",
 		.warning = "own-line-options",
-		.says = "ntp.conf:2: ",
+		.says =
+			"ntp.conf:2: the existing line for 169.254.169.123 is kept, but "
+			"lacks prefer minpoll 4 maxpoll 4;",
 	},
 	{
 		.name = "a family that has no such address",
@@ -480,6 +482,11 @@ static const struct scenario scenarios[] = {
 		.before =
 			LOCAL "server 169.254.169.123 prefer iburst minpoll 4 maxpoll 4;"
 				  "noselect\n",
+		.never = "own-line-options",
+	},
+	{
+		.name = "a special character by itself",
+		.before = LOCAL "server 169.254.169.123 " OPTIONS " ; noselect\n",
 		.never = "own-line-options",
 	},
 	{
@@ -617,6 +624,12 @@ static const struct scenario scenarios[] = {
 		"restrict 169.254.169.123 nomodify noquery\n" END,
 	},
 	{
+		.name = "the last restrict source decides",
+		.before = LOCAL "restrict source ignore\nrestrict source nomodify\n",
+		.after = LOCAL
+		"restrict source ignore\nrestrict source nomodify\n" BEGIN SERVER END,
+	},
+	{
 		.name = "an own restrict line outranks ntpd's own hole",
 		.before = LOCAL "restrict 169.254.169.123 nomodify\nrestrict source "
 						"ignore\n",
@@ -645,11 +658,12 @@ static const struct scenario scenarios[] = {
 	},
 	{
 		.name = "of two masks the one with the higher address decides",
-		.before = LOCAL "restrict 0.0.169.123 mask 0.0.255.255 ignore\n"
-						"restrict 169.0.0.0 mask 255.0.0.0 nomodify\n",
-		.after = LOCAL
-		"restrict 0.0.169.123 mask 0.0.255.255 ignore\n"
-		"restrict 169.0.0.0 mask 255.0.0.0 nomodify\n" BEGIN SERVER END,
+		.before =
+			LOCAL "restrict 169.254.169.0 mask 255.255.255.128 ignore\n"
+				  "restrict 169.254.169.64 mask 255.255.255.64 nomodify\n",
+		.after = LOCAL "restrict 169.254.169.0 mask 255.255.255.128 ignore\n"
+					   "restrict 169.254.169.64 mask 255.255.255.64 "
+					   "nomodify\n" BEGIN SERVER END,
 	},
 	{
 		.name = "of two masks with one address the longer one decides",
@@ -690,6 +704,12 @@ static const struct scenario scenarios[] = {
 				  "restrict 169.254.169.123 nomodify noquery\n" END,
 	},
 	{
+		.name = "unrestrict does not take the default away from ntpq",
+		.before = "restrict 127.0.0.1 ntpport\nunrestrict default\n",
+		.after = "restrict 127.0.0.1 ntpport\nunrestrict default\n" BEGIN SERVER
+			LOCAL END,
+	},
+	{
 		.name = "a rule for port 123 is one for servers",
 		.before = LOCAL "restrict 169.254.169.123\nrestrict 169.254.169.123 "
 						"ntpport ignore\n",
@@ -700,6 +720,12 @@ static const struct scenario scenarios[] = {
 		.name = "a rule for port 123 is none for ntpq",
 		.before = "restrict 127.0.0.1 ntpport\n",
 		.after = "restrict 127.0.0.1 ntpport\n" BEGIN SERVER LOCAL END,
+	},
+	{
+		.name = "a rule for port 123 does not add to the one for all ports",
+		.before = LOCAL "restrict 127.0.0.1 ntpport noquery\n",
+		.after = LOCAL "restrict 127.0.0.1 ntpport noquery\n" BEGIN SERVER END,
+		.never = "localhost-noquery",
 	},
 	{
 		.name = "a restrict line before a special character",
@@ -938,6 +964,12 @@ static const struct scenario scenarios[] = {
 		.before = LOCAL SERVER "interface ignore wildcard\n",
 		.hindrance = "interface-ignored",
 		.names = "",
+	},
+	{
+		.name = "a special character in quotes",
+		.before = LOCAL SERVER "interface ignore \"eth;0\"\n",
+		.hindrance = "interface-ignored",
+		.names = "interface eth;0;",
 	},
 	{
 		.name = "an existing line without iburst",
