@@ -859,6 +859,13 @@ static const struct scenario scenarios[] = {
 				 "stratum is below 4; remove floor",
 	},
 	{
+		.name = "the last tos floor",
+		.before = LOCAL SERVER "tos floor 3\ntos floor 4\n",
+		.hindrance = "tos-floor",
+		.names = "ntp.conf:4: with this line ntpd follows no server whose "
+				 "stratum is below 4;",
+	},
+	{
 		.name = "tos floor that excludes nobody",
 		.before = LOCAL SERVER "tos floor 4\ntos floor 1\n",
 		.hindrance = "tos-floor",
