@@ -21,13 +21,24 @@
 #define MAX_DEPTH 5
 #define MAX_INCLUDED 64
 
+/* Whether `--root /` was given: its files are those of a host run. */
+static bool is_host_itself(const struct host *host)
+{
+	struct stat tree;
+	struct stat here;
+
+	return geteuid() == 0 && fstat(host->root, &tree) == 0 &&
+	       stat("/", &here) == 0 && tree.st_dev == here.st_dev &&
+	       tree.st_ino == here.st_ino;
+}
+
 /* What to lock: the tree of an image itself, so that nothing is left in it; the
  * folder of a user's own config; else the one lock of the host. */
 static int open_lock(const struct host *host, const char *config)
 {
 	sg_auto_free char *copy = config == NULL ? NULL : strdup(config);
 
-	if (host->root_path != NULL)
+	if (host->root_path != NULL && !is_host_itself(host))
 		return fcntl(host->root, F_DUPFD_CLOEXEC, 0);
 	if (geteuid() != 0 && copy != NULL)
 		return open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -37,9 +48,10 @@ static int open_lock(const struct host *host, const char *config)
 static int take_lock(struct host *host, const char *config,
                      struct sg_error *error)
 {
-	const char *name = host->root_path != NULL ? host->root_path
-	                   : geteuid() != 0        ? config
-	                                           : LOCK_FILE;
+	bool tree = host->root_path != NULL && !is_host_itself(host);
+	const char *name = tree             ? host->root_path
+	                   : geteuid() != 0 ? config
+	                                    : LOCK_FILE;
 
 	host->lock = open_lock(host, config);
 	if (host->lock >= 0 && flock(host->lock, LOCK_EX | LOCK_NB) == 0)
@@ -94,6 +106,15 @@ void host_close(struct host *host)
 static bool exists(const struct host *host, const char *path)
 {
 	sg_auto_close int found = sg_open_below(host->root, path, O_PATH);
+
+	return found >= 0;
+}
+
+/* Whether there is something of that name: a link that leads nowhere is. */
+static bool is_there(const struct host *host, const char *path)
+{
+	sg_auto_close int found =
+		sg_open_below(host->root, path, O_PATH | O_NOFOLLOW);
 
 	return found >= 0;
 }
@@ -218,7 +239,7 @@ static const struct sg_layout *layout_of(const struct host *host,
 	for (const struct sg_layout *layout = sg_layouts; layout->service != NULL;
 	     layout++)
 		if (config != NULL ? strcmp(layout->config, config) == 0
-		                   : exists(host, layout->config))
+		                   : is_there(host, layout->config))
 			return layout;
 	return NULL;
 }
@@ -247,6 +268,14 @@ static int find_in_tree(struct host *host, const char *config,
 	}
 	if (config == NULL && config_of_script(host, &host->config, error) != 0)
 		return exit_of_config(error);
+	if (config == NULL && host->config == NULL &&
+	    !exists(host, host->service.layout->config)) {
+		sg_fail(error, "file-missing",
+		        "%s is a symbolic link that leads to no file in %s; make the "
+		        "file that it names, or use --config",
+		        host->service.layout->config, host->root_path);
+		return EXIT_CONFIG;
+	}
 	if (host->config == NULL)
 		host->config =
 			strdup(config != NULL ? config : host->service.layout->config);
@@ -465,16 +494,16 @@ static int read_path(const struct host *host, const char *path,
 
 	if (depth > MAX_DEPTH)
 		return 0; /* ntpd stops there too */
-	if (included->count > MAX_INCLUDED)
-		return sg_fail(
-			error, "too-many-includes",
-			"%s is included after %d other files; simplify the config", path,
-			MAX_INCLUDED);
 	sg_auto_close int found = sg_open_below(host->root, path, O_PATH);
 	if (found < 0 || fstat(found, &status) != 0)
 		return 0;
 	if (S_ISDIR(status.st_mode))
 		return read_directory(host, path, main_line, depth, included, error);
+	if (included->files++ >= MAX_INCLUDED)
+		return sg_fail(
+			error, "too-many-includes",
+			"%s is included after %d other files; simplify the config", path,
+			MAX_INCLUDED);
 	if (sg_file_read(host->root, path, SG_NTPCONF_MAX, &file, error) != 0)
 		return -1;
 	return read_pieces(host, &file, main_line, depth, included, error);

@@ -168,8 +168,10 @@ int host_begin(struct host *host, struct report *report, const char *root_path,
                struct sg_error *error);
 /* The files that ntpd reads besides the config, in its order. */
 struct included {
-	struct sg_ntpconf_included *items;
+	struct sg_ntpconf_included
+		*items; /* a file is in pieces, where it includes */
 	size_t count;
+	size_t files;
 };
 
 int host_read_included(const struct host *host, const struct sg_file *main,

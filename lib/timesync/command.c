@@ -68,7 +68,7 @@ struct program {
 /* In the program's own process: never returns. */
 static void execute(const struct program *program)
 {
-	static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1};
+	static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
 	sigset_t none;
 
 	/* The supervisor may be killed, too. */
@@ -111,11 +111,12 @@ static void supervise(const struct program *program, pid_t parent)
 	int status = 0;
 
 	setpgid(0, 0);
-	sigaction(SIGUSR1, &action, NULL);
-	prctl(PR_SET_PDEATHSIG, SIGUSR1);
+	/* A signal that nobody else sends. */
+	sigaction(SIGRTMAX, &action, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGRTMAX);
 	/* What ends the group by other signals is for the program to obey. */
 	sigfillset(&mask);
-	sigdelset(&mask, SIGUSR1);
+	sigdelset(&mask, SIGRTMAX);
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	if (getppid() != parent)
 		_exit(126); /* it was killed before that */

@@ -25,7 +25,8 @@ struct sg_command {
 
 /*
  * Runs a program found in the search path, in a process group of its own,
- * without standard input, for at most `limit`; then the whole group is killed.
+ * without standard input, for at most `limit`; then the whole group is killed,
+ * and so it is when this process is killed.
  * When `*stop` becomes nonzero it is killed as well; NULL: not before its time.
  * Its output is the caller's (sg_command_free). Returns 0 when it ran and ended
  * with 0, else -1: command-failed, command-timeout, command-missing.
@@ -127,7 +128,7 @@ struct sg_service {
 /*
  * Finds the host's ntpd and what starts it; the caller frees it. Errors, all of
  * which say what to do: chrony-found, timesyncd-found, ntpd-missing,
- * ntpd-masked, two-daemons, service-missing, service-unknown.
+ * ntpd-masked, service-missing, service-unknown.
  */
 int sg_service_find(struct sg_service *service, struct sg_error *error);
 
