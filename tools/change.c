@@ -104,8 +104,12 @@ static bool undo_edit(struct edit *edit, struct report *report)
 	}
 	if (sg_file_replace(&edit->file, edit->before, edit->before_size, &error) !=
 	    0) {
-		sg_warn(&report->warnings, "not-put-back", "%s", error.text);
-		return false;
+		bool is_back = strcmp(error.code, "file-not-synced") == 0;
+
+		sg_warn(&report->warnings, is_back ? "file-not-synced" : "not-put-back",
+		        "%s", error.text);
+		if (!is_back)
+			return false;
 	}
 	edit->done = false;
 	report_action(report, "put %s back", edit->file.path);
