@@ -47,11 +47,9 @@ static const char setup_help[] =
 	"  --json                one JSON object on stdout\n"
 	"  --quiet, --verbose    errors only; every step\n"
 	"\n"
-	"Exit: 0 done  1 not root, internal  2 usage  3 config  4 no server "
-	"answers\n"
-	"5 ntpd died, rolled back  6 not synchronised  7 locked  8 step failed  9 "
-	"no "
-	"ntpd\n";
+	"Exit: 0 done  1 not root, internal  2 usage  3 config cannot be used\n"
+	"4 no usable answer  5 ntpd died, rolled back  6 not synchronised\n"
+	"7 locked  8 step failed  9 no ntpd\n";
 
 static const char revert_help[] =
 	"usage: skewgate revert [--config FILE] [--root DIR] [--no-restart] "
