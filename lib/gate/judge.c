@@ -272,7 +272,7 @@ static int refuse_lifetime(const struct sg_claims *claims,
 	               seconds(claims->expires.time - claims->issued.time).text);
 }
 
-/* The refusal for its time, by any_token's clock it is. */
+/* The refusal for its time, which names the clock that is at fault. */
 static int refuse_time(const struct sg_verdict *verdict, enum sg_window window,
                        struct sg_error *error)
 {
