@@ -48,8 +48,12 @@ void sg_time_sleep_until(sg_usec instant)
 		.tv_nsec = (long)(instant % SG_SECOND) * 1000,
 	};
 
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL) == EINTR)
-		continue;
+	int interrupted;
+
+	do
+		interrupted =
+			clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL);
+	while (interrupted == EINTR);
 }
 
 /* ---- writing ------------------------------------------------------------ */

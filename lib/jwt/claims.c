@@ -59,7 +59,7 @@ static sg_usec to_usec(double seconds, bool up)
 static int read_time(const json_t *json, const char *name, bool up,
                      struct sg_time_claim *claim, struct sg_error *error)
 {
-	const double last = (double)(SG_TIME_LAST / SG_SECOND);
+	const json_int_t last = SG_TIME_LAST / SG_SECOND;
 	const json_t *value = json_object_get(json, name);
 
 	if (value == NULL)
@@ -71,7 +71,7 @@ static int read_time(const json_t *json, const char *name, bool up,
 		               name);
 	/* As a double, any integer is on the same side of both ends. */
 	double seconds = json_number_value(value);
-	if (!(seconds >= 0 && seconds <= last))
+	if (!(seconds >= 0 && seconds <= (double)last))
 		return sg_fail(error, "claim_type",
 		               "the claim %s is not within the years 1970 to 9999; the "
 		               "issuer has to write seconds since the epoch",
