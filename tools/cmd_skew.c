@@ -113,7 +113,6 @@ static bool is_written(const struct field *field)
 		bool escape = end - next > 2 && is_hex(next[1]) && is_hex(next[2]);
 		if (*next != '%' || !(cut || escape))
 			return false;
-		next += escape ? 2 : 0;
 	}
 	return true;
 }
