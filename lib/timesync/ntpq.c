@@ -62,7 +62,7 @@ static void read_status(const char *line, struct sg_ntpq *ntpq)
 	if (line == NULL)
 		return;
 	size_t length = strspn(line, EVENT_CHARACTERS);
-	if (line[length] == ',' && length < sizeof ntpq->event) {
+	if (length < sizeof ntpq->event && line[length] == ',') {
 		memcpy(ntpq->event, line, length);
 		ntpq->event[length] = '\0';
 	}

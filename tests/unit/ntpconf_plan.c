@@ -49,9 +49,9 @@ static const struct scenario scenarios[] = {
 		.name = "with a tos line, behind the last source",
 		.before = LOCAL "tos minsane 3\nserver a.example\npeer b.example\n"
 						"driftfile /d\n",
-		.after = LOCAL
-		"tos minsane 3\nserver a.example\npeer b.example\n" BEGIN SERVER MINSANE
-			END "driftfile /d\n",
+		.after =
+			LOCAL "tos minsane 3\nserver a.example\n"
+				  "peer b.example\n" BEGIN SERVER MINSANE END "driftfile /d\n",
 		.warning = "quorum-lowered",
 		.says =
 			"ntp.conf:2: this line asks for 3 servers that agree (minsane); "
