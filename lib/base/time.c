@@ -48,12 +48,10 @@ void sg_time_sleep_until(sg_usec instant)
 		.tv_nsec = (long)(instant % SG_SECOND) * 1000,
 	};
 
-	int interrupted;
-
+	int status;
 	do
-		interrupted =
-			clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL);
-	while (interrupted == EINTR);
+		status = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL);
+	while (status == EINTR);
 }
 
 /* ---- writing ------------------------------------------------------------ */

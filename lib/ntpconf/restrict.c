@@ -111,8 +111,8 @@ static unsigned flag_of(const char *word)
 
 static unsigned effects_of(unsigned flags)
 {
-	return (flags & (IGNORE | NOSERVE | NOTRUST) ? SG_DROPS_REPLIES : 0) |
-	       (flags & (IGNORE | NOQUERY) ? SG_DROPS_QUERIES : 0);
+	return ((flags & (IGNORE | NOSERVE | NOTRUST)) ? SG_DROPS_REPLIES : 0) |
+	       ((flags & (IGNORE | NOQUERY)) ? SG_DROPS_QUERIES : 0);
 }
 
 /* A restrict or unrestrict line, taken apart; or what several of them add up
