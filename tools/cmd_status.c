@@ -30,6 +30,7 @@ struct status {
 	size_t server_count;
 	struct sg_sntp_answer answers[SG_MAX_ADDRESSES];
 	const struct sg_sntp_answer *measured; /* NULL: nothing usable */
+	struct sg_warnings hindrances; /* lines that can keep ntpd from following */
 	bool asked_ntpd;
 	struct sg_ntpq ntpq;
 	struct sg_clock clock; /* the kernel's word */
@@ -120,9 +121,8 @@ static void judge_config(struct status *status, const struct sg_file *file,
 		if (strcmp(plan.warnings.items[i].code, "quorum-lowered") != 0)
 			warn(status, plan.warnings.items[i].code, "%s",
 			     plan.warnings.items[i].text);
-	for (size_t i = 0; i < plan.hindrances.count; i++)
-		warn(status, plan.hindrances.items[i].code, "%s",
-		     plan.hindrances.items[i].text);
+	status->hindrances = plan.hindrances;
+	plan.hindrances = (struct sg_warnings){0};
 	if (has_minsane(plan.block) && !has_minsane(block))
 		warn(status, "minsane-trap",
 		     "%s asks for more agreeing sources than one (tos minsane), and "
@@ -314,6 +314,10 @@ static void examine(struct status *status)
 	status->daemon_gone =
 		status->has_ntpd && !sg_process_is_alive(&status->host.ntpd);
 	status->healthy = is_healthy(status);
+	/* Where ntpd follows all the same, they are the administrator's choice. */
+	for (size_t i = 0; i < status->hindrances.count && !status->healthy; i++)
+		warn(status, status->hindrances.items[i].code, "%s",
+		     status->hindrances.items[i].text);
 }
 
 /* ---- telling ------------------------------------------------------------ */
@@ -529,6 +533,7 @@ int cmd_status(int argc, char **argv)
 	}
 	sg_ntpconf_sources_free(&status.sources);
 	sg_texts_free(&status.ntpq.sources);
+	sg_warnings_free(&status.hindrances);
 	sg_warnings_free(&status.report.warnings);
 	free(status.report.config);
 	host_close(&status.host);
