@@ -69,10 +69,10 @@ struct exchange {
 	struct sg_sntp_answer *answer;
 	struct sockaddr_storage to;
 	socklen_t to_length;
-	bool over;
 	int socket;    /* -1: closed */
 	unsigned sent; /* without those that could not go out */
 	bool waiting;
+	bool over;
 	uint64_t cookie; /* as it went out */
 	sg_usec sent_at;
 	sg_usec sent_elapsed; /* monotonic */
