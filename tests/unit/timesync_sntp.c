@@ -457,7 +457,7 @@ static void test_half(size_t first, size_t end)
 {
 	struct sg_sntp_options options = sg_sntp_defaults;
 	struct sg_sntp_answer answers[SG_MAX_ADDRESSES];
-	char addresses[SG_MAX_ADDRESSES][INET_ADDRSTRLEN];
+	char addresses[SG_MAX_ADDRESSES][32];
 	const char *servers[SG_MAX_ADDRESSES];
 	pid_t children[SG_MAX_ADDRESSES];
 	size_t count = end - first;
