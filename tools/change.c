@@ -455,6 +455,8 @@ int change_step(struct change *change, struct proof *proof, enum sg_step method,
 		           llabs(offset) <= SG_SYNCHRONISED_OFFSET;
 		if (*stepped)
 			report_action(report, "stepped the clock with %s", done);
+		else if (stop_signal != 0)
+			sg_fail(&reason, "step-failed", "a signal came before the step");
 		else if (reason.code[0] == '\0')
 			sg_fail(&reason, "step-failed",
 			        "the clock is still off by %+.3f s after %s",
