@@ -74,8 +74,8 @@ int state_note_unread(const struct host *host, struct sg_error *error)
 {
 	sg_auto_free char *boot = boot_id();
 
-	/* No ntpd of this host reads the file, or none runs that could have. */
-	if (host->root >= 0 || !host->is_live || host->ntpd.pid == 0)
+	/* None of this host's reads the file, or none runs. */
+	if (host->ntpd.pid == 0)
 		return 0;
 	return store(host, UNREAD_FILE,
 	             json_pack("{s:s, s:I, s:I}", "boot_id",

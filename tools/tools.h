@@ -149,8 +149,8 @@ struct host {
 	int root;              /* -1: the running host */
 	int lock;
 	struct sg_service service; /* layout NULL when not looked for */
-	struct sg_process ntpd;
-	char *config;    /* what ntpd really reads, but for DHCP */
+	struct sg_process ntpd;    /* that reads the config; pid 0: none */
+	char *config;              /* what ntpd really reads, but for DHCP */
 	bool is_live;    /* the host's ntpd, or the tree's, reads that file */
 	char *dhcp_copy; /* what it reads instead; or NULL */
 };
