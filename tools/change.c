@@ -319,6 +319,17 @@ static int write_diff(FILE *out, const char *path, const char *before,
 	                      reason.text);
 }
 
+static int write_edits_diff(FILE *out, const struct edit *edit,
+                            struct sg_error *error)
+{
+	const struct sg_file *file = &edit->file;
+
+	return edit->text == NULL
+	           ? 0
+	           : write_diff(out, file->path, file->bytes, file->size,
+	                        edit->text, edit->size, error);
+}
+
 static size_t length_of(const char *text)
 {
 	return text != NULL ? strlen(text) : 0;
@@ -326,22 +337,18 @@ static size_t length_of(const char *text)
 
 char *change_diff(const struct change *change, struct sg_error *error)
 {
-	const struct edit *const edits[] = {&change->config, &change->defaults};
 	const struct own_file *timer = &change->timer;
 	char *text = NULL;
 	size_t size = 0;
-	int failed = 0;
 	FILE *out = open_memstream(&text, &size);
 
 	if (out == NULL) {
 		sg_fail_memory(error);
 		return NULL;
 	}
-	for (size_t i = 0; i < sizeof edits / sizeof *edits && failed == 0; i++)
-		if (edits[i]->text != NULL)
-			failed = write_diff(out, edits[i]->file.path, edits[i]->file.bytes,
-			                    edits[i]->file.size, edits[i]->text,
-			                    edits[i]->size, error);
+	int failed = write_edits_diff(out, &change->config, error);
+	if (failed == 0)
+		failed = write_edits_diff(out, &change->defaults, error);
 	if (failed == 0 && timer->planned)
 		failed = write_diff(out, timer->path, timer->before,
 		                    length_of(timer->before), timer->after,

@@ -88,8 +88,8 @@ const char *sg_ntpd_config(const struct sg_texts *words)
 
 	for (size_t i = 0; i < words->count; i++) {
 		const char *word = words->items[i];
-		const char *next = i + 1 < words->count ? words->items[i + 1] : NULL;
-		bool more = next != NULL;
+		bool more = i + 1 < words->count;
+		const char *next = more ? words->items[i + 1] : NULL;
 		const char *value = NULL;
 
 		if (strcmp(word, "--") == 0)
