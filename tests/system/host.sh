@@ -150,7 +150,11 @@ expect_other_ntpd() {
 # The proof by other means than skewgate's own.
 expect_following() {
 	shows_star "$server" || fail 'ntpq shows no * on the server'
-	[[ $(ntpq -c 'rv 0 leap' 127.0.0.1) == *leap=00* ]] || fail 'leap is not 00'
+	says_leap_00 || fail 'leap is not 00'
+}
+
+says_leap_00() {
+	[[ $(ntpq -c 'rv 0 leap' 127.0.0.1) == *leap=00* ]]
 }
 
 # Whether ntpq marks the address as the one that ntpd follows.
