@@ -96,7 +96,7 @@ static int fail_without_ntpd(struct sg_error *error)
 			"it, or install ntpsec in its place");
 	return sg_fail(error, "ntpd-missing",
 	               "no ntpd is installed; install the package ntpsec (or ntp) "
-	               "and run skewgate setup again");
+	               "and run skewgate setup");
 }
 
 static const struct sg_layout *layout_named(const char *service, size_t length)
