@@ -485,10 +485,7 @@ static int finish(struct setup *setup, int code)
 	    change_compare(&setup->change, &error) != 0 && code == EXIT_DONE)
 		return report_fail(report, EXIT_CONFIG, &error);
 	if (report->synchronised == YES && setup->proof.pending)
-		sg_warn(&report->warnings, "leap-pending",
-		        "ntpd says leap 11 for five minutes more, since it has stepped "
-		        "the clock and measures its frequency; nothing is wrong with "
-		        "that");
+		proof_warn_pending(report);
 	if (code == EXIT_DONE)
 		proof_record(&setup->proof, report);
 	return code;

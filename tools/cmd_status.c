@@ -234,12 +234,7 @@ static void measure(struct status *status)
 		if (!status->answers[i].usable)
 			warn(status, "server-unusable", "%s: %.800s",
 			     status->answers[i].server, status->answers[i].error.text);
-	if (found.dissenter != NULL)
-		warn(status, "servers-disagree",
-		     "%s says that this host is off by %+.6f s, %s says %+.6f s, and "
-		     "both cannot be right; find out which is wrong",
-		     found.best->address, (double)found.best->offset / 1e6,
-		     found.dissenter->address, (double)found.dissenter->offset / 1e6);
+	(void)answers_warn(&found, &status->report);
 	if (status->measured != NULL &&
 	    llabs(status->measured->offset) > status->max_offset)
 		warn(status, "clock-off",
@@ -267,10 +262,7 @@ static void judge_selection(struct status *status)
 		warn(status, "not-synchronised",
 		     "ntpd has not selected a source; look at \"ntpq -pn\"");
 	else if (is_pending(status))
-		warn(status, "leap-pending",
-		     "ntpd says leap 11 for five minutes more, since it has stepped "
-		     "the clock and measures its frequency; nothing is wrong with "
-		     "that");
+		proof_warn_pending(&status->report);
 	else if (ntpq->leap == 3)
 		warn(status, "not-synchronised",
 		     "ntpd has selected %s, but says that the clock is not "

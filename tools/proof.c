@@ -57,9 +57,29 @@ struct consensus answers_judge(const struct sg_sntp_answer *answers,
 	return found;
 }
 
+int answers_warn(const struct consensus *found, struct report *report)
+{
+	if (found->dissenter == NULL)
+		return 0;
+	return sg_warn(
+		&report->warnings, "servers-disagree",
+		"%s says that this host is off by %+.6f s, %s says %+.6f s, and both "
+		"cannot be right; find out which is wrong and leave it out",
+		found->best->address, (double)found->best->offset / 1e6,
+		found->dissenter->address, (double)found->dissenter->offset / 1e6);
+}
+
 static struct consensus consensus_of(const struct proof *proof)
 {
 	return answers_judge(proof->answers, proof->answer_count);
+}
+
+static bool is_known(const struct proof *proof, const char *address)
+{
+	for (size_t i = 0; i < proof->known.count; i++)
+		if (sg_ntpconf_same_server(proof->known.items[i], address))
+			return true;
+	return false;
 }
 
 /* Notes the addresses of answers. Without memory one is asked for again. */
@@ -67,7 +87,8 @@ static void note_addresses(struct proof *proof,
                            const struct sg_sntp_answer *answers, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		(void)sg_texts_add(&proof->known, "%s", answers[i].address);
+		if (!is_known(proof, answers[i].address))
+			(void)sg_texts_add(&proof->known, "%s", answers[i].address);
 	proof->looked_up = sg_time_elapsed();
 }
 
@@ -96,13 +117,7 @@ int proof_preflight(struct proof *proof, struct report *report,
 			failed |=
 				sg_warn(&report->warnings, "server-unusable", "%s: %.800s",
 			            proof->answers[i].server, proof->answers[i].error.text);
-	if (found.dissenter != NULL)
-		failed |= sg_warn(
-			&report->warnings, "servers-disagree",
-			"%s says that this host is off by %+.6f s, %s says %+.6f s, and "
-			"both cannot be right; find out which is wrong and leave it out",
-			found.best->address, (double)found.best->offset / 1e6,
-			found.dissenter->address, (double)found.dissenter->offset / 1e6);
+	failed |= answers_warn(&found, report);
 	report->before_known = true;
 	report->offset_before = found.best->offset;
 	report_step(report, "%s says this host is off by %+.6f s",
@@ -163,14 +178,6 @@ void proof_record(const struct proof *proof, struct report *report)
 
 /* ---- what ntpd says ----------------------------------------------------- */
 
-static bool is_known(const struct proof *proof, const char *address)
-{
-	for (size_t i = 0; i < proof->known.count; i++)
-		if (sg_ntpconf_same_server(proof->known.items[i], address))
-			return true;
-	return false;
-}
-
 /*
  * Whether `address` is one of the servers'. A name has other addresses by the
  * time that ntpd resolves it: time.aws.com changes them every few minutes.
@@ -220,6 +227,14 @@ bool proof_follows_other(struct proof *proof, char other[INET6_ADDRSTRLEN])
 bool proof_is_pending(const struct sg_ntpq *ntpq)
 {
 	return ntpq->leap == 3 && strcmp(ntpq->event, "freq_mode") == 0;
+}
+
+void proof_warn_pending(struct report *report)
+{
+	(void)sg_warn(&report->warnings, "leap-pending",
+	              "ntpd says leap 11 for five minutes more, since it has "
+	              "stepped the clock and measures its frequency; nothing is "
+	              "wrong with that");
 }
 
 static int test_word(struct proof *proof, const struct sg_ntpq *ntpq,

@@ -216,6 +216,9 @@ struct consensus {
 struct consensus answers_judge(const struct sg_sntp_answer *answers,
                                size_t count);
 
+/* Warns of a dissenter. Returns 0, or -1 without memory. */
+int answers_warn(const struct consensus *found, struct report *report);
+
 /* The servers, and what was measured of them. Start from zeros; proof_free. */
 struct proof {
 	const char *const *servers;
@@ -252,6 +255,9 @@ bool proof_follows_other(struct proof *proof, char other[INET6_ADDRSTRLEN]);
  * so for five minutes after it has stepped the clock, and follows its source.
  */
 bool proof_is_pending(const struct sg_ntpq *ntpq);
+
+/* Warns that ntpd is in that state. */
+void proof_warn_pending(struct report *report);
 
 /*
  * The synchronised test, once: `*` on one of the servers or on a reference
