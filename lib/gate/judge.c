@@ -212,7 +212,8 @@ static enum sg_culprit find_culprit(const struct sg_verdict *verdict,
 	sg_usec latest = verdict->now + clock->offset + clock->bound;
 	if (earliest >= from && latest < until)
 		return SG_CULPRIT_HOST;
-	if (latest >= from && earliest < until)
+	/* An nbf long after the iat and a short max_age leave no instant at all. */
+	if (from < until && latest >= from && earliest < until)
 		return SG_CULPRIT_UNKNOWN;
 	/* What is not yet valid, and not issued in the future, has an nbf after its
 	 * iat: the issuer meant so. */

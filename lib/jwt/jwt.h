@@ -189,7 +189,8 @@ enum sg_window sg_window_judge(const struct sg_claims *claims,
 
 /*
  * The instants at which the window accepts: from `*from` on, until before
- * `*until`. False when the lifetime is refused, whatever the time is.
+ * `*until`; none where that is not later. False when the lifetime is refused,
+ * whatever the time is.
  */
 bool sg_window_span(const struct sg_claims *claims,
                     const struct sg_window_rules *rules, sg_usec *from,
