@@ -25,16 +25,18 @@ STACK = "/etc/pam.d/sshd"
 DELAY = "auth optional pam_faildelay.so delay=300000\n"
 
 es256, es512, rsa = Key("ES256", "k1"), Key("ES512", "k2"), Key("RS256", "k3")
-attacker = {key: Key(key.algorithm, key.kid) for key in (es256, rsa)}
+attacker = {key: Key(key.algorithm, key.kid) for key in (es256, es512, rsa)}
 now = int(time.time())
 times = {"iat": now - 10, "nbf": now - 10, "exp": now + 36000}
 
 
-def forged(key, lists=0):
-    """A token with another signature; its header has so many empty lists."""
+def forged(key, lists=0, members=0):
+    """A token with another signature; its header has so many empty lists, and so
+    many members that nobody knows."""
     header = key.header()
     if lists:
         header["x"] = [[]] * lists
+    header.update((f"member{number}", number) for number in range(members))
     return attacker[key].forge(claims(**times), json.dumps(
         header, separators=(",", ":")))
 
@@ -42,10 +44,12 @@ def forged(key, lists=0):
 # name: the keys of the host, the token, and whether pam_faildelay is before us
 CASES = {
     "ordinary": ([es256], forged(es256), False),
-    "long-header": ([es256], forged(es256, 3600), False),
-    "header-at-cap": ([es256], forged(es256, 1015), False),
-    "other-key": ([es512, rsa], forged(rsa), False),
-    "faildelay": ([es256], forged(es256, 3600), True),
+    "lists": ([es256], forged(es256, lists=3600), False),
+    "members": ([es256], forged(es256, members=700), False),
+    "header-at-cap": ([es256], forged(es256, lists=1015), False),
+    "cheap-key": ([es512, rsa], forged(rsa), False),
+    "dear-key": ([rsa, es512], forged(es512), False),
+    "faildelay": ([es256], forged(es256, lists=3600), True),
 }
 
 
