@@ -58,6 +58,20 @@ static bool read_stat(pid_t pid, char *name, size_t name_size,
 	return true;
 }
 
+#define STATUS_SIZE 4096
+
+/* Reads a process's status, and finds what is behind `key` there, "\nNAME:\t";
+ * NULL when it has no such line. False for a process that is gone. */
+static bool read_status(pid_t pid, const char *key, char text[STATUS_SIZE],
+                        const char **value)
+{
+	if (read_proc(pid, "status", text, STATUS_SIZE) < 0)
+		return false;
+	const char *line = strstr(text, key);
+	*value = line == NULL ? NULL : line + strlen(key);
+	return true;
+}
+
 /*
  * A container's processes are visible from its host, but are not the host's:
  * they have an id in each namespace (proc(5), NSpid). Not by /proc/PID/ns,
@@ -65,16 +79,13 @@ static bool read_stat(pid_t pid, char *name, size_t name_size,
  */
 static bool is_in_our_namespace(pid_t pid)
 {
-	static const char key[] = "\nNSpid:\t";
-	char text[4096];
+	char text[STATUS_SIZE];
+	const char *ids = NULL;
 
-	if (read_proc(pid, "status", text, sizeof text) < 0)
+	if (!read_status(pid, "\nNSpid:\t", text, &ids))
 		return false;
-	const char *ids = strstr(text, key);
-	if (ids == NULL)
-		return true; /* a kernel without such namespaces */
-	ids += sizeof key - 1;
-	return ids[strspn(ids, "0123456789")] == '\n';
+	/* A kernel without such namespaces says nothing. */
+	return ids == NULL || ids[strspn(ids, "0123456789")] == '\n';
 }
 
 /* CAP_SYS_TIME's bit (capabilities(7)): whether it may set the clock. */
@@ -82,14 +93,11 @@ static bool is_in_our_namespace(pid_t pid)
 
 static bool may_set_clock(pid_t pid)
 {
-	static const char key[] = "\nCapEff:\t";
-	char text[4096];
+	char text[STATUS_SIZE];
+	const char *set = NULL;
 
-	if (read_proc(pid, "status", text, sizeof text) < 0)
-		return false;
-	const char *set = strstr(text, key);
-	return set != NULL &&
-	       (strtoull(set + sizeof key - 1, NULL, 16) & MAY_SET_CLOCK) != 0;
+	return read_status(pid, "\nCapEff:\t", text, &set) && set != NULL &&
+	       (strtoull(set, NULL, 16) & MAY_SET_CLOCK) != 0;
 }
 
 static int is_process(const struct dirent *entry)
@@ -174,14 +182,13 @@ struct sg_process sg_process_find_clock(const char *name,
 
 pid_t sg_process_parent(const struct sg_process *process)
 {
-	static const char key[] = "\nPPid:\t";
-	char text[4096];
+	char text[STATUS_SIZE];
+	const char *parent = NULL;
 
-	if (read_proc(process->pid, "status", text, sizeof text) < 0)
-		return 0;
-	const char *parent = strstr(text, key);
-	return parent == NULL ? 0
-	                      : (pid_t)strtol(parent + sizeof key - 1, NULL, 10);
+	return read_status(process->pid, "\nPPid:\t", text, &parent) &&
+	               parent != NULL
+	           ? (pid_t)strtol(parent, NULL, 10)
+	           : 0;
 }
 
 bool sg_process_is_in_group(const struct sg_process *process, const char *group)
