@@ -22,7 +22,6 @@ PAUSE = 0.04
 KNOWN, UNKNOWN = "alice", "alicx"  # as long as each other
 KEYS = "/etc/skewgate/jwks.json"
 STACK = "/etc/pam.d/sshd"
-DELAY = "auth optional pam_faildelay.so delay=300000\n"
 
 es256, es512, rsa = Key("ES256", "k1"), Key("ES512", "k2"), Key("RS256", "k3")
 attacker = {key: Key(key.algorithm, key.kid) for key in (es256, es512, rsa)}
@@ -41,15 +40,21 @@ def forged(key, lists=0, members=0):
         header, separators=(",", ":")))
 
 
-# name: the keys of the host, the token, and whether pam_faildelay is before us
+# What is before us in the stack, if anything. The second takes our place: what is left
+# of a difference there is sshd's own.
+DELAY = "auth optional pam_faildelay.so delay=300000\n"
+OTHER = f"auth [default=die] {os.environ['builddir']}/.libs/only_wait.so\n"
+
+# name: the keys of the host, the token, and what is before us
 CASES = {
-    "ordinary": ([es256], forged(es256), False),
-    "lists": ([es256], forged(es256, lists=3600), False),
-    "members": ([es256], forged(es256, members=700), False),
-    "header-at-cap": ([es256], forged(es256, lists=1015), False),
-    "cheap-key": ([es512, rsa], forged(rsa), False),
-    "dear-key": ([rsa, es512], forged(es512), False),
-    "faildelay": ([es256], forged(es256, lists=3600), True),
+    "ordinary": ([es256], forged(es256), ""),
+    "lists": ([es256], forged(es256, lists=3600), ""),
+    "members": ([es256], forged(es256, members=700), ""),
+    "header-at-cap": ([es256], forged(es256, lists=1015), ""),
+    "cheap-key": ([es512, rsa], forged(rsa), ""),
+    "dear-key": ([rsa, es512], forged(es512), ""),
+    "faildelay": ([es256], forged(es256, lists=3600), DELAY),
+    "only-wait": ([es256], forged(es256), OTHER),
 }
 
 
@@ -91,12 +96,12 @@ def measure(user, token):
     return ended - sent[0]
 
 
-def prepare(keys, delayed, stack):
+def prepare(keys, stack):
     with open(KEYS + ".new", "w") as file:
         json.dump({"keys": [key.jwk for key in keys]}, file)
     os.rename(KEYS + ".new", KEYS)
     with open(STACK, "w") as file:
-        file.write((DELAY if delayed else "") + stack)
+        file.write(stack)
 
 
 def probability(known, unknown):
@@ -117,8 +122,8 @@ def main():
     print(f"{'case':14} {'header':>6} {'known, median':>14} "
           f"{'unknown':>10}  P(known > unknown)")
     for name in names:
-        keys, token, delayed = CASES[name]
-        prepare(keys, delayed, stack)
+        keys, token, before = CASES[name]
+        prepare(keys, before + stack)
         found = {KNOWN: [], UNKNOWN: []}
         for number in range(-1, pairs):
             users = [KNOWN, UNKNOWN]
