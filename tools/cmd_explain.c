@@ -9,7 +9,6 @@
 #include "lib/pam/pam.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -410,65 +409,21 @@ static int explain(const struct request *request)
 	return code;
 }
 
-static int usage(const char *text)
+int cmd_explain(const struct options *options)
 {
-	fprintf(stderr, "skewgate: %s [usage]\nTry 'skewgate explain --help'.\n",
-	        text);
-	return EXIT_USAGE;
-}
-
-static void set_option(struct request *request, int option, const char *value)
-{
-	switch (option) {
-	case 'c':
-		free(request->config);
-		request->config = path_argument("config", value);
-		break;
-	case 'k':
-		free(request->keys);
-		request->keys = path_argument("keys", value);
-		break;
-	case 'u':
-		request->user = value;
-		break;
-	case 'a':
-		request->at = value;
-		break;
-	default:
-		request->json = true;
-		break;
-	}
-}
-
-int cmd_explain(int argc, char **argv)
-{
-	static const struct option long_options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"keys", required_argument, NULL, 'k'},
-		{"user", required_argument, NULL, 'u'},
-		{"at", required_argument, NULL, 'a'},
-		{"json", no_argument, NULL, 'j'},
-		{NULL, 0, NULL, 0},
+	struct request request = {
+		.config = options->config == NULL
+	                  ? NULL
+	                  : path_argument("config", options->config),
+		.keys =
+			options->keys == NULL ? NULL : path_argument("keys", options->keys),
+		.user = options->user,
+		.at = options->at,
+		.file = options->operand_count > 0 ? options->operands[0] : NULL,
+		.json = options->json,
 	};
-	struct request request = {0};
-	int option = 0;
-	int code = EXIT_ACCEPTED;
+	int code = explain(&request);
 
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (option == '?') {
-			code =
-				usage("that is not an option of explain, or lacks its value");
-			break;
-		}
-		set_option(&request, option, optarg);
-	}
-	request.file = argv[optind];
-	if (code == EXIT_ACCEPTED && argc - optind > 1)
-		code =
-			usage("explain takes one token, from one file or standard input");
-	if (code == EXIT_ACCEPTED)
-		code = explain(&request);
 	free(request.config);
 	free(request.keys);
 	return code;

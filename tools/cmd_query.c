@@ -1,7 +1,6 @@
 /* skewgate query: what time servers say, as `ntpdate -q` tells it. */
 #include "tools.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,53 +35,26 @@ static void print_answer(const struct sg_sntp_answer *answer)
 		        answer->error.code);
 }
 
-int cmd_query(int argc, char **argv)
+int cmd_query(const struct options *options)
 {
-	static const struct option long_options[] = {
-		{"json", no_argument, NULL, 'j'},
-		{NULL, 0, NULL, 0},
-	};
 	static const char *const amazon = SG_AMAZON_IPV4;
 	struct sg_sntp_answer answers[SG_MAX_ADDRESSES];
-	struct report report;
-	const char *unknown = NULL;
-	json_t *array = NULL;
+	json_t *array = options->json ? json_array() : NULL;
+	size_t count = options->operand_count;
 	bool any = false;
-	int option = 0;
 	int failed = 0;
 
-	report_begin(&report);
-	optind = 1;
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (option == 'j')
-			report.json = true;
-		else if (unknown == NULL)
-			unknown = argv[optind - 1];
-	}
-	size_t count = (size_t)(argc - optind);
-	if (unknown != NULL)
-		return report_usage(&report,
-		                    "%.100s is no option of query, or takes no value; "
-		                    "it knows --json only",
-		                    unknown);
-	if (count > SG_MAX_ADDRESSES)
-		return report_usage(&report, "query asks %d servers at most",
-		                    SG_MAX_ADDRESSES);
-	if (report.json)
-		array = json_array();
-
-	size_t asked = sg_sntp_query(
-		count > 0 ? (const char *const *)(argv + optind) : &amazon,
-		count > 0 ? count : 1, &sg_sntp_defaults, answers);
+	size_t asked =
+		sg_sntp_query(count > 0 ? options->operands : &amazon,
+	                  count > 0 ? count : 1, &sg_sntp_defaults, answers);
 	for (size_t i = 0; i < asked; i++) {
 		any = any || answers[i].usable;
-		if (array != NULL)
+		if (options->json)
 			json_array_append_new(array, answer_json(&answers[i]));
 		else
 			print_answer(&answers[i]);
 	}
-	if (array != NULL)
+	if (options->json)
 		failed = print_json(array, DIGITS_OF_OFFSET);
 	else
 		failed = fflush(stdout);

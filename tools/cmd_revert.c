@@ -1,15 +1,12 @@
 /* skewgate revert: undoes what setup did, and nothing that others did since. */
 #include "tools.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 /* One run, from options to report. */
 struct revert {
-	const char *config;
-	const char *root;
-	bool no_restart;
+	const struct options *options;
 	struct report report;
 	struct host host;
 	struct sg_ntpconf_plan plan;
@@ -18,51 +15,6 @@ struct revert {
 	struct sg_error failure; /* of the first part that cannot be undone */
 	struct change change;
 };
-
-static int parse_options(struct revert *revert, int argc, char **argv)
-{
-	static const struct option long_options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"root", required_argument, NULL, 'r'},
-		{"no-restart", no_argument, NULL, 'n'},
-		{"json", no_argument, NULL, 'j'},
-		{"quiet", no_argument, NULL, 'q'},
-		{"verbose", no_argument, NULL, 'v'},
-		{NULL, 0, NULL, 0},
-	};
-	int option = 0;
-	bool bad = false;
-
-	optind = 1;
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			revert->config = optarg;
-			break;
-		case 'r':
-			revert->root = optarg;
-			break;
-		case 'n':
-			revert->no_restart = true;
-			break;
-		case 'j':
-			revert->report.json = true;
-			break;
-		case 'q':
-			revert->report.quiet = true;
-			break;
-		case 'v':
-			revert->report.verbose = true;
-			break;
-		default:
-			bad = true;
-		}
-	}
-	if (revert->root != NULL)
-		revert->no_restart = true;
-	return bad || optind < argc ? -1 : 0;
-}
 
 /* A part that cannot be undone: said, and the rest goes on. */
 static void give_up(struct revert *revert, const struct sg_error *reason)
@@ -192,7 +144,7 @@ static int restart(struct revert *revert)
 {
 	struct sg_error error = {0};
 
-	if (revert->no_restart || !revert->change.was_running)
+	if (revert->options->no_restart || !revert->change.was_running)
 		return EXIT_DONE;
 	warn_without_source(revert);
 	if (!sg_service_may(&revert->host.service, "restart"))
@@ -239,8 +191,9 @@ static int run(struct revert *revert)
 {
 	struct sg_error error = {0};
 
-	int code = host_begin(&revert->host, &revert->report, revert->root,
-	                      revert->config, !revert->no_restart, false, &error);
+	int code = host_begin(&revert->host, &revert->report, revert->options->root,
+	                      revert->options->config, !revert->options->no_restart,
+	                      false, &error);
 	if (code != EXIT_DONE)
 		return report_fail(&revert->report, code, &error);
 	/* What does not run now is not started, nor enabled, by an undoing. */
@@ -250,20 +203,17 @@ static int run(struct revert *revert)
 	return carry_out(revert);
 }
 
-int cmd_revert(int argc, char **argv)
+int cmd_revert(const struct options *options)
 {
 	struct revert revert = {
+		.options = options,
 		.host = NO_HOST,
 		.change = {.config.file = SG_NO_FILE, .defaults.file = SG_NO_FILE},
 	};
 
-	report_begin(&revert.report);
+	report_begin(&revert.report, options);
 	revert.change.host = &revert.host;
 	revert.change.report = &revert.report;
-	if (parse_options(&revert, argc, argv) != 0)
-		return report_usage(
-			&revert.report,
-			"an option of revert is unknown, or lacks its value");
 	catch_signals();
 
 	int code = run(&revert);

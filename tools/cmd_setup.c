@@ -13,7 +13,7 @@
 
 /* One run, from options to report. */
 struct setup {
-	struct setup_options options;
+	struct options options;
 	struct report report;
 	struct host host;
 	struct sg_ntpconf_plan plan;
@@ -32,7 +32,7 @@ struct setup {
 static int judge_dhcp(struct setup *setup, struct sg_error *error)
 {
 	const struct host *host = &setup->host;
-	const struct setup_options *options = &setup->options;
+	const struct options *options = &setup->options;
 	sg_auto_file struct sg_file copy = SG_NO_FILE;
 	bool listed = true;
 
@@ -103,7 +103,7 @@ static int plan_override(struct setup *setup, struct sg_error *error)
 static void choose_server(struct setup *setup)
 {
 	static const char *const endpoints[] = {SG_AMAZON_IPV4, SG_AMAZON_IPV6};
-	struct setup_options *options = &setup->options;
+	struct options *options = &setup->options;
 	const struct sg_file *file = &setup->change.config.file;
 
 	if (options->server_count > 0)
@@ -126,7 +126,7 @@ static void choose_server(struct setup *setup)
 static int plan_config(struct setup *setup, struct sg_ntpconf_plan *plan,
                        struct sg_error *error)
 {
-	const struct setup_options *options = &setup->options;
+	const struct options *options = &setup->options;
 	const struct sg_file *file = &setup->change.config.file;
 	struct included included = {0};
 
@@ -161,7 +161,7 @@ static int tell(struct report *report, const struct sg_warnings *warnings,
 
 static int make_plan(struct setup *setup, struct sg_error *error)
 {
-	const struct setup_options *options = &setup->options;
+	const struct options *options = &setup->options;
 	struct report *report = &setup->report;
 
 	if (sg_file_read(setup->host.root, setup->host.config, SG_NTPCONF_MAX,
@@ -198,7 +198,7 @@ static bool concerns_ntpd(const struct setup *setup)
 
 static int dry_run(struct setup *setup)
 {
-	const struct setup_options *options = &setup->options;
+	const struct options *options = &setup->options;
 	struct report *report = &setup->report;
 	const struct host *host = &setup->host;
 	const struct change *change = &setup->change;
@@ -441,7 +441,7 @@ static int judge_followed(struct setup *setup, struct sg_error *error)
 /* Asks the servers, where something depends on their answer. */
 static int preflight(struct setup *setup, struct sg_error *error)
 {
-	const struct setup_options *options = &setup->options;
+	const struct options *options = &setup->options;
 	struct sg_error silent = {0};
 
 	if (!options->no_preflight) {
@@ -532,7 +532,7 @@ static int carry_out(struct setup *setup)
 
 static int run(struct setup *setup)
 {
-	const struct setup_options *options = &setup->options;
+	const struct options *options = &setup->options;
 	struct sg_error error = {0};
 
 	int code =
@@ -546,12 +546,12 @@ static int run(struct setup *setup)
 	return options->dry_run ? dry_run(setup) : carry_out(setup);
 }
 
-int cmd_setup(int argc, char **argv)
+int cmd_setup(const struct options *options)
 {
 	static struct setup setup; /* zeros; the answers would strain the stack */
-	struct sg_error error = {0};
 
-	report_begin(&setup.report);
+	report_begin(&setup.report, options);
+	setup.options = *options;
 	setup.host = NO_HOST;
 	setup.change = (struct change){
 		.host = &setup.host,
@@ -559,10 +559,6 @@ int cmd_setup(int argc, char **argv)
 		.config.file = SG_NO_FILE,
 		.defaults.file = SG_NO_FILE,
 	};
-	if (setup_parse_options(&setup.options, &setup.report, argc, argv,
-	                        &error) != 0)
-		return report_usage(&setup.report, "%s", error.text);
-	setup.report.dry_run = setup.options.dry_run;
 	catch_signals();
 
 	int code = run(&setup);

@@ -12,7 +12,6 @@
 #include "tools.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -301,27 +300,10 @@ static int tell(const struct tally *tally, bool json)
 	return fflush(stdout);
 }
 
-int cmd_skew(int argc, char **argv)
+int cmd_skew(const struct options *options)
 {
-	static const struct option long_options[] = {
-		{"json", no_argument, NULL, 'j'},
-		{NULL, 0, NULL, 0},
-	};
 	static struct tally tally; /* zeros; too large for the stack */
-	struct report report;
-	bool json = false;
-	int option = 0;
-
-	report_begin(&report);
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (option != 'j')
-			return report_usage(&report, "skew knows --json only");
-		json = true;
-	}
-	if (argc - optind > 1)
-		return report_usage(&report, "skew reads one file, or standard input");
-	const char *path = argv[optind];
+	const char *path = options->operand_count > 0 ? options->operands[0] : NULL;
 	bool is_stdin = path == NULL || strcmp(path, "-") == 0;
 	FILE *file = is_stdin ? stdin : fopen(path, "re");
 	int failed = file == NULL ? -1 : read_log(file, &tally);
@@ -340,7 +322,7 @@ int cmd_skew(int argc, char **argv)
 		        "not, so they do not count; read the log with " JOURNAL
 		        " [foreign-lines]\n",
 		        tally.foreign);
-	if (tell(&tally, json) == 0)
+	if (tell(&tally, options->json) == 0)
 		return EXIT_DONE;
 	fputs("skewgate: the result could not be written\n", stderr);
 	return EXIT_INTERNAL;

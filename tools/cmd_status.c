@@ -6,16 +6,12 @@
  */
 #include "tools.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 /* Its own code; skewgate(8) lists it. */
 enum { EXIT_UNHEALTHY = 1 };
-
-/* What a healthy clock may be off. */
-#define DEFAULT_MAX_OFFSET SG_SECOND
 
 enum format { WORDS, JSON, PROMETHEUS };
 
@@ -103,7 +99,7 @@ static void judge_config(struct status *status, const struct sg_file *file,
 	const struct sg_ntpconf_request request = {
 		.servers = status->servers,
 		.server_count = status->server_count,
-		.server_options = "prefer iburst minpoll 4 maxpoll 4",
+		.server_options = DEFAULT_SERVER_OPTIONS,
 		.included = included->items,
 		.included_count = included->count,
 	};
@@ -474,46 +470,17 @@ static int record(const struct status *status)
 	return EXIT_UNHEALTHY;
 }
 
-static int parse_options(struct status *status, int argc, char **argv)
-{
-	static const struct option long_options[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"prometheus", no_argument, NULL, 'p'},
-		{"record", no_argument, NULL, 'r'},
-		{"max-offset", required_argument, NULL, 'm'},
-		{NULL, 0, NULL, 0},
-	};
-	int option = 0;
-	int bad = 0;
-
-	optind = 1;
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (option == 'j')
-			status->format = JSON;
-		else if (option == 'p')
-			status->format = PROMETHEUS;
-		else if (option == 'r')
-			status->record = true;
-		else if (option != 'm' ||
-		         !sg_time_parse_seconds(optarg, &status->max_offset))
-			bad = -1;
-	}
-	status->report.json = status->format == JSON;
-	return optind == argc ? bad : -1;
-}
-
-int cmd_status(int argc, char **argv)
+int cmd_status(const struct options *options)
 {
 	static struct status status; /* the answers would strain the stack */
 
-	report_begin(&status.report);
+	report_begin(&status.report, options);
 	status.host = NO_HOST;
-	status.max_offset = DEFAULT_MAX_OFFSET;
-	if (parse_options(&status, argc, argv) != 0)
-		return report_usage(&status.report,
-		                    "status knows --json, --prometheus, --record and "
-		                    "--max-offset SECONDS");
+	status.max_offset = options->max_offset;
+	status.record = options->record;
+	status.format = options->json         ? JSON
+	                : options->prometheus ? PROMETHEUS
+	                                      : WORDS;
 	examine(&status);
 	int code = status.healthy ? EXIT_DONE : EXIT_UNHEALTHY;
 	if (status.record)

@@ -6,9 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
-void report_begin(struct report *report)
+void report_begin(struct report *report, const struct options *options)
 {
-	*report = (struct report){.started = sg_time_elapsed()};
+	*report = (struct report){
+		.json = options->json,
+		.quiet = options->quiet,
+		.verbose = options->verbose,
+		.dry_run = options->dry_run,
+		.started = sg_time_elapsed(),
+	};
 }
 
 void report_step(const struct report *report, const char *format, ...)
@@ -200,15 +206,14 @@ int report_fail(struct report *report, int code, const struct sg_error *error)
 	return strcmp(error->code, "internal") == 0 ? EXIT_INTERNAL : code;
 }
 
-int report_usage(struct report *report, const char *format, ...)
+int report_usage(const struct options *options, const char *command,
+                 const struct sg_error *error)
 {
-	va_list arguments;
+	struct report report;
 
-	snprintf(report->error.code, sizeof report->error.code, "usage");
-	va_start(arguments, format);
-	vsnprintf(report->error.text, sizeof report->error.text, format, arguments);
-	va_end(arguments);
-	report_end(report, EXIT_USAGE);
-	fputs("Try 'skewgate --help'.\n", stderr);
+	report_begin(&report, options);
+	report.error = *error;
+	report_end(&report, EXIT_USAGE);
+	fprintf(stderr, "Try 'skewgate %s --help'.\n", command);
 	return EXIT_USAGE;
 }

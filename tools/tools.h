@@ -10,6 +10,7 @@
 #include "lib/base/base.h"
 #include "lib/ntpconf/ntpconf.h"
 #include "lib/timesync/timesync.h"
+#include "options.h"
 
 #include <jansson.h>
 
@@ -27,14 +28,13 @@ enum {
 	EXIT_NO_NTPD = 9,
 };
 
-/* The commands: each takes main's arguments from its own name on, and returns
- * the exit code. */
-int cmd_setup(int argc, char **argv);
-int cmd_revert(int argc, char **argv);
-int cmd_query(int argc, char **argv);
-int cmd_explain(int argc, char **argv);
-int cmd_skew(int argc, char **argv);
-int cmd_status(int argc, char **argv);
+/* The commands: each returns the exit code. */
+int cmd_setup(const struct options *options);
+int cmd_revert(const struct options *options);
+int cmd_query(const struct options *options);
+int cmd_explain(const struct options *options);
+int cmd_skew(const struct options *options);
+int cmd_status(const struct options *options);
 
 /* ---- report.c ----------------------------------------------------------- */
 
@@ -70,7 +70,7 @@ struct report {
 	char summary[SG_TEXT_SIZE]; /* the sentence that a success ends with */
 };
 
-void report_begin(struct report *report);
+void report_begin(struct report *report, const struct options *options);
 
 /* Tells a step that is about to be taken, under --verbose. */
 void report_step(const struct report *report, const char *format, ...)
@@ -95,9 +95,10 @@ int report_end(struct report *report, int code);
  * error, wherever it came from. */
 int report_fail(struct report *report, int code, const struct sg_error *error);
 
-/* Prints a usage error and the way to the help. Returns EXIT_USAGE. */
-int report_usage(struct report *report, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+/* Prints a usage error and the way to the command's help. Returns EXIT_USAGE.
+ */
+int report_usage(const struct options *options, const char *command,
+                 const struct sg_error *error);
 
 /* A text as JSON, or null; bytes of a config that are no UTF-8 become question
  * marks. */
@@ -118,28 +119,6 @@ enum { DIGITS_OF_OFFSET = 9, DIGITS_OF_TIME = 16 };
 
 /* Prints a JSON value on stdout and frees it. Returns 0 or -1. */
 int print_json(json_t *value, size_t digits);
-
-/* ---- setup_options.c ---------------------------------------------------- */
-
-struct setup_options {
-	const char *servers[SG_MAX_SERVERS];
-	size_t server_count;
-	const char *server_options;
-	const char *config;
-	const char *root;
-	enum sg_step step;
-	bool exclusive;
-	bool override_dhcp;
-	bool no_restart;
-	bool no_preflight;
-	bool dry_run;
-	long wait;
-};
-
-/* Reads all options, also behind a bad one: --json may be among them. What
- * concerns the report is set there. Errors: usage, bad-server-options. */
-int setup_parse_options(struct setup_options *options, struct report *report,
-                        int argc, char **argv, struct sg_error *error);
 
 /* ---- host.c ------------------------------------------------------------- */
 
