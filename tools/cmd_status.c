@@ -373,7 +373,7 @@ static json_t *status_json(const struct status *status)
 
 	for (size_t i = 0; i < status->sources.count; i++)
 		json_array_append_new(sources,
-		                      string_json(status->sources.items[i].name));
+		                      sg_json_string(status->sources.items[i].name));
 	return json_pack(
 		"{s:b, s:{s:s, s:o}, s:{s:o, s:o, s:b, s:o, s:o}, s:{s:o, s:o}, s:o, "
 		"s:o}",
@@ -381,13 +381,13 @@ static json_t *status_json(const struct status *status)
 		sg_clock_state_name(status->clock.state), "bound_s",
 		status->clock.bounded ? json_real((double)status->clock.bound / 1e6)
 							  : json_null(),
-		"daemon", "name", string_json(status->report.daemon), "kind",
-		string_json(status->report.daemon != NULL ? DAEMON_KIND : NULL),
+		"daemon", "name", sg_json_string(status->report.daemon), "kind",
+		sg_json_string(status->report.daemon != NULL ? DAEMON_KIND : NULL),
 		"running", runs, "pid",
 		runs ? json_integer(status->host.ntpd.pid) : json_null(), "selected",
 		status->ntpq.selected[0] != '\0' ? json_string(status->ntpq.selected)
 										 : json_null(),
-		"config", "path", string_json(status->report.config), "sources",
+		"config", "path", sg_json_string(status->report.config), "sources",
 		sources, "measured", measured_json(status->measured), "warnings",
 		warnings_json(&status->report.warnings));
 }

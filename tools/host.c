@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -32,6 +31,17 @@ static bool is_host_itself(const struct host *host)
 	       tree.st_ino == here.st_ino;
 }
 
+/* Opens the directory of a file; the path is cut. One without a name is that of
+ * a directory itself. */
+static int open_directory_of(char *path)
+{
+	char *name = NULL;
+	const char *directory = sg_path_split(path, &name);
+
+	return open(directory != NULL ? directory : path,
+	            O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 /* What to lock: the tree of an image itself, so that nothing is left in it; the
  * folder of a user's own config; else the one lock of the host. */
 static int open_lock(const struct host *host, const char *config)
@@ -41,7 +51,7 @@ static int open_lock(const struct host *host, const char *config)
 	if (host->root_path != NULL && !is_host_itself(host))
 		return fcntl(host->root, F_DUPFD_CLOEXEC, 0);
 	if (geteuid() != 0 && copy != NULL)
-		return open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		return open_directory_of(copy);
 	return open(LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
@@ -394,11 +404,13 @@ void included_free(struct included *included)
 static char *beside(const char *from, const char *path)
 {
 	sg_auto_free char *copy = strdup(from);
+	char *name = NULL;
 	char *joined = NULL;
 
 	if (path[0] == '/')
 		return strdup(path);
-	if (copy == NULL || asprintf(&joined, "%s/%s", dirname(copy), path) < 0)
+	const char *directory = copy == NULL ? NULL : sg_path_split(copy, &name);
+	if (directory == NULL || asprintf(&joined, "%s/%s", directory, path) < 0)
 		return NULL;
 	return joined;
 }

@@ -58,26 +58,12 @@ void report_progress(const struct report *report, const char *text)
 	fflush(stderr);
 }
 
-json_t *string_json(const char *text)
-{
-	json_t *value = text == NULL ? NULL : json_string(text);
-	sg_auto_free char *copy =
-		text == NULL || value != NULL ? NULL : strdup(text);
-
-	if (copy == NULL)
-		return value != NULL ? value : json_null();
-	for (char *byte = copy; *byte != '\0'; byte++)
-		if ((unsigned char)*byte >= 128)
-			*byte = '?';
-	return json_string(copy);
-}
-
 static json_t *texts_json(const struct sg_texts *texts)
 {
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < texts->count; i++)
-		json_array_append_new(array, string_json(texts->items[i]));
+		json_array_append_new(array, sg_json_string(texts->items[i]));
 	return array;
 }
 
@@ -86,7 +72,7 @@ json_t *error_json(const struct sg_error *error)
 	if (error->code[0] == '\0')
 		return json_null();
 	return json_pack("{s:s, s:o}", "code", error->code, "text",
-	                 string_json(error->text));
+	                 sg_json_string(error->text));
 }
 
 static json_t *seconds_json(bool known, sg_usec time)
@@ -115,12 +101,12 @@ static json_t *report_json(const struct report *report)
 	json_object_set_new(object, "changed", json_boolean(report->changed));
 	json_object_set_new(object, "config_state",
 	                    json_string(states[report->state]));
-	json_object_set_new(object, "daemon", string_json(report->daemon));
+	json_object_set_new(object, "daemon", sg_json_string(report->daemon));
 	json_object_set_new(
 		object, "kind",
-		string_json(report->daemon != NULL ? DAEMON_KIND : NULL));
-	json_object_set_new(object, "config", string_json(report->config));
-	json_object_set_new(object, "block", string_json(report->block));
+		sg_json_string(report->daemon != NULL ? DAEMON_KIND : NULL));
+	json_object_set_new(object, "config", sg_json_string(report->config));
+	json_object_set_new(object, "block", sg_json_string(report->block));
 	json_object_set_new(object, "disabled", texts_json(&report->disabled));
 	json_object_set_new(object, "actions", texts_json(&report->actions));
 	json_object_set_new(
@@ -133,14 +119,14 @@ static json_t *report_json(const struct report *report)
 	                    report->synchronised == UNKNOWN
 	                        ? json_null()
 	                        : json_boolean(report->synchronised == YES));
-	json_object_set_new(object, "why", string_json(report->why));
+	json_object_set_new(object, "why", sg_json_string(report->why));
 	json_object_set_new(
 		object, "elapsed_ms",
 		json_integer((sg_time_elapsed() - report->started) / 1000));
 	json_object_set_new(object, "warnings", warnings_json(&report->warnings));
 	json_object_set_new(object, "error", error_json(&report->error));
 	if (report->dry_run)
-		json_object_set_new(object, "diff", string_json(report->diff));
+		json_object_set_new(object, "diff", sg_json_string(report->diff));
 	return object;
 }
 

@@ -100,10 +100,6 @@ int report_fail(struct report *report, int code, const struct sg_error *error);
 int report_usage(const struct options *options, const char *command,
                  const struct sg_error *error);
 
-/* A text as JSON, or null; bytes of a config that are no UTF-8 become question
- * marks. */
-json_t *string_json(const char *text);
-
 /* {code, text}, or null when there is none. */
 json_t *error_json(const struct sg_error *error);
 

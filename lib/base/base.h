@@ -53,6 +53,14 @@ int sg_warn(struct sg_warnings *warnings, const char *code, const char *format,
 
 void sg_warnings_free(struct sg_warnings *warnings);
 
+/* ---- json.c ------------------------------------------------------------- */
+
+struct json_t; /* jansson's */
+
+/* The string as JSON, or null for NULL; of one that is not UTF-8 every byte
+ * that is not ASCII becomes a question mark. NULL without memory. */
+struct json_t *sg_json_string(const char *text);
+
 /* ---- memory.c ----------------------------------------------------------- */
 
 /* Scope-bound cleanup, instead of goto ladders: `sg_auto_free char *text`. */
@@ -100,6 +108,13 @@ struct sg_file {
 int sg_open_below(int root, const char *path, int flags);
 
 /*
+ * Splits `path` in place into directory, which is returned ("." where it names
+ * none), and name. NULL for a path that has no name (`/`, or one that ends in a
+ * slash): it is not a file's.
+ */
+const char *sg_path_split(char *path, char **name);
+
+/*
  * Reads the regular file `path` below `root`, at most `limit` bytes. On
  * success the caller owns `file` and gives it to sg_file_close. Errors:
  * file-missing, file-not-regular, file-too-big, file-unreadable.
@@ -145,6 +160,10 @@ void sg_file_close(struct sg_file *file);
 void sg_open_descriptors(void);
 
 /* ---- trusted.c ---------------------------------------------------------- */
+
+/* NULL when nobody but root and the effective user can write what has this
+ * status; else what is wrong with its owner or mode, and what to do. */
+const char *sg_distrust(const struct stat *status);
 
 /*
  * Reads a file that a login rests on, at most `limit` bytes. Nobody but root

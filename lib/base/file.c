@@ -50,9 +50,7 @@ int sg_open_below(int root, const char *path, int flags)
 	return open_below(root, path, flags, 0);
 }
 
-/* Splits `path` in place into directory and name; a path that has no name
- * (`/`, or one that ends in a slash) is not a file's: NULL. */
-static const char *split_path(char *path, char **name)
+const char *sg_path_split(char *path, char **name)
 {
 	char *slash = strrchr(path, '/');
 
@@ -82,7 +80,7 @@ static int resolve(int root, const char *path, int *directory, char **name)
 
 		if (copy == NULL)
 			return -1;
-		const char *parent = split_path(copy, &last);
+		const char *parent = sg_path_split(copy, &last);
 		if (parent == NULL) {
 			errno = EISDIR;
 			return -1;
@@ -433,7 +431,7 @@ static int make_parents(int root, const char *path)
 
 		if (copy == NULL)
 			return -1;
-		const char *parent = split_path(copy, &name);
+		const char *parent = sg_path_split(copy, &name);
 		if (parent == NULL)
 			continue; /* a doubled slash */
 		sg_auto_close int directory =
@@ -454,7 +452,7 @@ int sg_file_store(int root, const char *path, mode_t mode, const char *bytes,
 
 	if (copy == NULL)
 		return sg_fail_memory(error);
-	const char *parent = split_path(copy, &name);
+	const char *parent = sg_path_split(copy, &name);
 	if (parent == NULL || make_parents(root, path) != 0)
 		return fail_to_write(path, error);
 	sg_auto_close int directory =
@@ -481,7 +479,7 @@ int sg_file_remove(int root, const char *path, struct sg_error *error)
 
 	if (copy == NULL)
 		return sg_fail_memory(error);
-	const char *parent = split_path(copy, &name);
+	const char *parent = sg_path_split(copy, &name);
 	sg_auto_close int directory =
 		parent == NULL ? -1
 					   : open_below(root, parent, O_RDONLY | O_DIRECTORY, 0);

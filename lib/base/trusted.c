@@ -27,17 +27,12 @@ struct walk {
 	unsigned links;
 };
 
-/* NULL, or what is wrong with the owner and mode of a file or directory. */
-static const char *distrust(const struct stat *status)
+const char *sg_distrust(const struct stat *status)
 {
-	bool sticky = S_ISDIR(status->st_mode) && (status->st_mode & S_ISVTX) != 0;
-
 	if (status->st_uid != 0 && status->st_uid != geteuid())
 		return "is owned by somebody else than root or the user of this "
 			   "process; give it to root";
-	/* A link has no mode of its own. */
-	if (!S_ISLNK(status->st_mode) && !sticky &&
-	    (status->st_mode & (S_IWGRP | S_IWOTH)) != 0)
+	if ((status->st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return "can be written by others than its owner; chmod go-w it";
 	return NULL;
 }
@@ -69,8 +64,15 @@ static void free_walk(struct walk *walk)
 static int check(const struct walk *walk, const struct stat *status,
                  const char *path, struct sg_error *error)
 {
-	const char *reason = distrust(status);
+	struct stat relaxed = *status;
 	bool root = walk->next == 0;
+
+	/* In a sticky directory nobody can rename what is not theirs; and a link
+	 * has no mode of its own. */
+	if ((S_ISDIR(status->st_mode) && (status->st_mode & S_ISVTX) != 0) ||
+	    S_ISLNK(status->st_mode))
+		relaxed.st_mode &= ~(mode_t)(S_IWGRP | S_IWOTH);
+	const char *reason = sg_distrust(&relaxed);
 
 	if (reason == NULL)
 		return 0;
@@ -190,7 +192,7 @@ int sg_trusted_read(const char *path, size_t limit, char **bytes, size_t *size,
 	if (!S_ISREG(status.st_mode))
 		return sg_fail(error, "file-not-regular",
 		               "%s is not a regular file; name the file itself", path);
-	const char *reason = distrust(&status);
+	const char *reason = sg_distrust(&status);
 	if (reason != NULL)
 		return sg_fail(error, "file-untrusted", "%s %s", path, reason);
 	*bytes = sg_read_all(descriptor, limit, size);

@@ -33,18 +33,6 @@ static json_t *seconds_json(bool known, sg_usec time)
 	return known ? json_real((double)time / 1e6) : json_null();
 }
 
-/* JSON is UTF-8, and a path in a sentence may be any bytes. */
-static json_t *text_json(const char *text)
-{
-	char quoted[SG_QUOTED_SIZE];
-	json_t *value = json_string(text);
-
-	if (value != NULL)
-		return value;
-	sg_quote(text, quoted);
-	return json_string(quoted);
-}
-
 static json_t *clock_json(const struct sg_clock *clock)
 {
 	return json_pack("{s:s, s:o, s:o}", "state",
@@ -62,9 +50,9 @@ json_t *sg_verdict_json(const struct sg_verdict *verdict)
 		"{s:s, s:s, s:o, s:o, s:b, s:o, s:o, s:b, s:o, s:s?}", "decision",
 		accepted ? "accept" : "refuse", "reason",
 		sg_reason_name(verdict->reason), "detail",
-		text_json(verdict->error.text), "now", seconds_json(true, verdict->now),
-		"verified", verdict->verified, "claims",
-		json_is_object(claims) ? json_incref(claims) : json_object(),
+		sg_json_string(verdict->error.text), "now",
+		seconds_json(true, verdict->now), "verified", verdict->verified,
+		"claims", json_is_object(claims) ? json_incref(claims) : json_object(),
 		"margin_s", seconds_json(verdict->judged_time, verdict->margin),
 		"leeway_used", accepted && verdict->leeway_used, "clock",
 		clock_json(&verdict->clock), "culprit",

@@ -127,9 +127,7 @@ static int open_directory(int parent, const char *name, bool create)
 		openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (directory < 0)
 		return -1;
-	if (fstat(directory, &status) == 0 &&
-	    (status.st_uid == 0 || status.st_uid == geteuid()) &&
-	    (status.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+	if (fstat(directory, &status) == 0 && sg_distrust(&status) == NULL)
 		return directory;
 	close(directory);
 	errno = EPERM;
@@ -139,9 +137,9 @@ static int open_directory(int parent, const char *name, bool create)
 /* Makes the directory that the store is in, which a host may not have yet. */
 static void make_parent(const char *store)
 {
-	const char *slash = strrchr(store, '/');
-	sg_auto_free char *parent =
-		slash == NULL ? NULL : strndup(store, (size_t)(slash - store));
+	sg_auto_free char *copy = strdup(store);
+	char *name = NULL;
+	const char *parent = copy == NULL ? NULL : sg_path_split(copy, &name);
 
 	if (parent != NULL)
 		(void)mkdirat(AT_FDCWD, parent, 0755);

@@ -322,6 +322,36 @@ static void test_store(void **state)
 	assert_string_equal(error.code, "file-unwritable");
 }
 
+static void test_split(void **state)
+{
+	static const struct {
+		const char *path, *directory, *name;
+	} cases[] = {
+		{"name", ".", "name"},
+		{"/name", "/", "name"},
+		{"a/name", "a", "name"},
+		{"/a/b/name", "/a/b", "name"},
+		{"a//name", "a/", "name"},
+		{"/a/..", "/a", ".."},
+		{"/", NULL, ""},
+		{"/a/", NULL, ""},
+		{"", NULL, ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char path[32];
+		char *name = NULL;
+
+		snprintf(path, sizeof path, "%s", cases[i].path);
+		const char *directory = sg_path_split(path, &name);
+		assert_string_equal(name, cases[i].name);
+		assert_int_equal(directory == NULL, cases[i].directory == NULL);
+		if (directory != NULL)
+			assert_string_equal(directory, cases[i].directory);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +366,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_leftovers, clean),
 		cmocka_unit_test_teardown(test_below_root, clean),
 		cmocka_unit_test_teardown(test_store, clean),
+		cmocka_unit_test(test_split),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);

@@ -1,0 +1,19 @@
+/* Strings as JSON, which is UTF-8: those of files and programs may not be. */
+#include "base.h"
+
+#include <jansson.h>
+#include <string.h>
+
+json_t *sg_json_string(const char *text)
+{
+	json_t *value = text == NULL ? NULL : json_string(text);
+	sg_auto_free char *copy =
+		text == NULL || value != NULL ? NULL : strdup(text);
+
+	if (copy == NULL)
+		return value != NULL ? value : json_null();
+	for (char *byte = copy; *byte != '\0'; byte++)
+		if ((unsigned char)*byte >= 128)
+			*byte = '?';
+	return json_string(copy);
+}

@@ -1,0 +1,45 @@
+/* Strings as JSON. */
+#include "check.h"
+
+#include "lib/base/base.h"
+
+#include <jansson.h>
+#include <string.h>
+
+static void assert_json(const char *text, const char *expected)
+{
+	json_t *value = sg_json_string(text);
+
+	assert_string_equal(json_string_value(value), expected);
+	json_decref(value);
+}
+
+static void test_strings(void **state)
+{
+	(void)state;
+	assert_json("", "");
+	assert_json("/etc/ntp.conf", "/etc/ntp.conf");
+	assert_json("caf\xc3\xa9 \n", "caf\xc3\xa9 \n");
+	assert_json("caf\xe9\xff.conf", "caf??.conf");
+	/* One bad byte, and nothing but ASCII is left. */
+	assert_json("\xc3\xa9\xff", "???");
+}
+
+static void test_none(void **state)
+{
+	json_t *value = sg_json_string(NULL);
+
+	(void)state;
+	assert_true(json_is_null(value));
+	json_decref(value);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
