@@ -44,28 +44,6 @@ void sg_policy_free(struct sg_policy *policy);
 
 /* ---- judge.c ------------------------------------------------------------ */
 
-/* Why; in the order in which it is asked. */
-enum sg_reason {
-	SG_ACCEPTED,
-	SG_UNAVAILABLE,
-	SG_MALFORMED,
-	SG_ALGORITHM,
-	SG_UNKNOWN_KEY,
-	SG_BAD_SIGNATURE,
-	SG_CLAIM_TYPE,
-	SG_MISSING_CLAIM,
-	SG_ISSUER,
-	SG_AUDIENCE,
-	SG_USER,
-	SG_CLOCK,
-	SG_EXPIRED,
-	SG_ISSUED_IN_FUTURE,
-	SG_NOT_YET_VALID,
-	SG_TOO_OLD,
-	SG_LIFETIME,
-	SG_REPLAYED,
-};
-
 /* Whose clock is at fault when the time was refused. */
 enum sg_culprit {
 	SG_CULPRIT_NOT_ASKED, /* the time was not refused */
@@ -119,20 +97,18 @@ void sg_verdict_free(struct sg_verdict *verdict);
 
 /*
  * Uses a token up: of all processes that ask for the same issuer and `jti`
- * until `exp` and SG_MAX_LEEWAY, one gets 0; the others, and everyone for a
- * token that ends before the store can remember, get -1 and `replayed`. What
- * cannot be recorded durably, or read, is `unavailable`; a refused token leaves
- * nothing behind. `*filling` says that half of a directory's room is taken.
- * With `records` false nothing is written, and the answer is the one that a
- * login would get.
+ * until `exp` and SG_MAX_LEEWAY, one gets SG_ACCEPTED; the others, and everyone
+ * for a token that ends before the store can remember, get SG_REPLAYED. What
+ * cannot be recorded durably, or read, is SG_UNAVAILABLE; a refused token
+ * leaves nothing behind. `*filling` says that half of a directory's room is
+ * taken. With `records` false nothing is written, and the answer is the one
+ * that a login would get.
  */
-int sg_store_use(const char *store, const struct sg_claims *claims, sg_usec now,
-                 bool records, bool *filling, struct sg_error *error);
+enum sg_reason sg_store_use(const char *store, const struct sg_claims *claims,
+                            sg_usec now, bool records, bool *filling,
+                            struct sg_error *error);
 
 /* ---- words.c ------------------------------------------------------------ */
-
-/* The reason's name: `issued_in_future`. */
-const char *sg_reason_name(enum sg_reason reason);
 
 /* "issuer", "host", "none", "unknown"; NULL: not asked. */
 const char *sg_culprit_name(enum sg_culprit culprit);

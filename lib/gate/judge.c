@@ -1,7 +1,7 @@
 /*
  * The decision, and the only place that decides.
  *
- * Each step either fails with its reason or lets the next one ask. Nothing that
+ * Each step either gives its reason or lets the next one ask. Nothing that
  * a token says is believed before its signature holds; a step that cannot be
  * taken is a refusal.
  */
@@ -12,29 +12,34 @@
 
 /* ---- the signature ------------------------------------------------------ */
 
-static int check_algorithm(const struct sg_policy *policy,
-                           const struct sg_jws *jws, struct sg_error *error)
+static enum sg_reason check_algorithm(const struct sg_policy *policy,
+                                      const struct sg_jws *jws,
+                                      struct sg_error *error)
 {
 	if ((policy->algorithms & sg_algorithm_bit(jws->algorithm)) != 0)
-		return 0;
-	return sg_fail(error, "algorithm",
-	               "the token is signed with %s, which the option algorithms "
-	               "does not allow",
-	               sg_algorithm_name(jws->algorithm));
+		return SG_ACCEPTED;
+	return sg_refuse(error, SG_ALGORITHM,
+	                 "the token is signed with %s, which the option algorithms "
+	                 "does not allow",
+	                 sg_algorithm_name(jws->algorithm));
 }
 
-static int check_signature(const struct sg_policy *policy,
-                           const struct sg_jwks *keys,
-                           const struct sg_login *login,
-                           struct sg_verdict *verdict)
+static enum sg_reason check_signature(const struct sg_policy *policy,
+                                      const struct sg_jwks *keys,
+                                      const struct sg_login *login,
+                                      struct sg_verdict *verdict)
 {
 	struct sg_error *error = &verdict->error;
 	struct sg_jws *jws = &verdict->jws;
 
-	if (sg_jws_parse(login->token, login->size, jws, error) != 0 ||
-	    check_algorithm(policy, jws, error) != 0 ||
-	    sg_jws_verify(jws, keys, error) != 0)
-		return -1;
+	enum sg_reason refused =
+		sg_jws_parse(login->token, login->size, jws, error);
+	if (refused == SG_ACCEPTED)
+		refused = check_algorithm(policy, jws, error);
+	if (refused == SG_ACCEPTED)
+		refused = sg_jws_verify(jws, keys, error);
+	if (refused != SG_ACCEPTED)
+		return refused;
 	verdict->verified = true;
 	return sg_claims_parse(jws->payload, jws->payload_size, &verdict->claims,
 	                       error);
@@ -42,10 +47,10 @@ static int check_signature(const struct sg_policy *policy,
 
 /* ---- the claims --------------------------------------------------------- */
 
-static int check_presence(const struct sg_policy *policy,
-                          const struct sg_login *login,
-                          const struct sg_claims *claims,
-                          struct sg_error *error)
+static enum sg_reason check_presence(const struct sg_policy *policy,
+                                     const struct sg_login *login,
+                                     const struct sg_claims *claims,
+                                     struct sg_error *error)
 {
 	bool needs_iat =
 		policy->window.max_age > 0 || policy->window.max_lifetime > 0;
@@ -70,46 +75,48 @@ static int check_presence(const struct sg_policy *policy,
 		if (!sg_claims_has(claims, policy->required.items[i]))
 			missing = policy->required.items[i];
 	if (missing == NULL)
-		return 0;
-	return sg_fail(error, "missing_claim",
-	               "the token has no claim %s, which this host asks for",
-	               missing);
+		return SG_ACCEPTED;
+	return sg_refuse(error, SG_MISSING_CLAIM,
+	                 "the token has no claim %s, which this host asks for",
+	                 missing);
 }
 
-static int check_issuer(const struct sg_policy *policy,
-                        const struct sg_claims *claims, struct sg_error *error)
+static enum sg_reason check_issuer(const struct sg_policy *policy,
+                                   const struct sg_claims *claims,
+                                   struct sg_error *error)
 {
 	char theirs[SG_QUOTED_SIZE];
 	char ours[SG_QUOTED_SIZE];
 
 	if (strcmp(claims->issuer, policy->issuer) == 0)
-		return 0;
+		return SG_ACCEPTED;
 	sg_quote(claims->issuer, theirs);
 	sg_quote(policy->issuer, ours);
-	return sg_fail(error, "issuer",
-	               "the token's issuer is %s, and the option issuer is %s",
-	               theirs, ours);
+	return sg_refuse(error, SG_ISSUER,
+	                 "the token's issuer is %s, and the option issuer is %s",
+	                 theirs, ours);
 }
 
-static int check_audience(const struct sg_policy *policy,
-                          const struct sg_claims *claims,
-                          struct sg_error *error)
+static enum sg_reason check_audience(const struct sg_policy *policy,
+                                     const struct sg_claims *claims,
+                                     struct sg_error *error)
 {
 	char ours[SG_QUOTED_SIZE];
 
 	if (policy->audiences.count == 0) {
 		if (json_object_get(claims->json, "aud") == NULL)
-			return 0;
-		return sg_fail(error, "audience",
-		               "the token is meant for somebody (aud), and the option "
-		               "audience does not say who this host is");
+			return SG_ACCEPTED;
+		return sg_refuse(
+			error, SG_AUDIENCE,
+			"the token is meant for somebody (aud), and the option "
+			"audience does not say who this host is");
 	}
 	for (size_t i = 0; i < policy->audiences.count; i++)
 		if (sg_claims_has_audience(claims, policy->audiences.items[i]))
-			return 0;
+			return SG_ACCEPTED;
 	sg_quote(policy->audiences.items[0], ours);
-	return sg_fail(
-		error, "audience",
+	return sg_refuse(
+		error, SG_AUDIENCE,
 		"the token is not meant for %s%s; its aud names others", ours,
 		policy->audiences.count > 1 ? " or another audience of this host" : "");
 }
@@ -123,39 +130,44 @@ static bool names_user(const char *claim, const char *user, const char *suffix)
 	       strcmp(claim + length, suffix) == 0;
 }
 
-static int check_user(const struct sg_policy *policy,
-                      const struct sg_login *login, const char *claim,
-                      struct sg_error *error)
+static enum sg_reason check_user(const struct sg_policy *policy,
+                                 const struct sg_login *login,
+                                 const char *claim, struct sg_error *error)
 {
 	const char *suffix = policy->user_suffix != NULL ? policy->user_suffix : "";
 	char theirs[SG_QUOTED_SIZE];
 	char ours[SG_QUOTED_SIZE];
 
 	if (login->user == NULL || names_user(claim, login->user, suffix))
-		return 0;
+		return SG_ACCEPTED;
 	sg_quote(claim, theirs);
 	sg_quote(login->user, ours);
-	return sg_fail(error, "user",
-	               "the token's %s is %s, which is not the user %s%s%s",
-	               policy->user_claim, theirs, ours,
-	               suffix[0] != '\0' ? " followed by " : "", suffix);
+	return sg_refuse(error, SG_USER,
+	                 "the token's %s is %s, which is not the user %s%s%s",
+	                 policy->user_claim, theirs, ours,
+	                 suffix[0] != '\0' ? " followed by " : "", suffix);
 }
 
-static int check_claims(const struct sg_policy *policy,
-                        const struct sg_login *login,
-                        struct sg_verdict *verdict)
+static enum sg_reason check_claims(const struct sg_policy *policy,
+                                   const struct sg_login *login,
+                                   struct sg_verdict *verdict)
 {
 	struct sg_error *error = &verdict->error;
 	struct sg_claims *claims = &verdict->claims;
 	const char *user = NULL;
 
-	if (sg_claims_type(claims, error) != 0 ||
-	    sg_claims_text(claims, policy->user_claim, &user, error) < 0 ||
-	    check_presence(policy, login, claims, error) != 0 ||
-	    check_issuer(policy, claims, error) != 0 ||
-	    check_audience(policy, claims, error) != 0)
-		return -1;
-	return check_user(policy, login, user, error);
+	enum sg_reason refused = sg_claims_type(claims, error);
+	if (refused == SG_ACCEPTED)
+		refused = sg_claims_text(claims, policy->user_claim, &user, error);
+	if (refused == SG_ACCEPTED)
+		refused = check_presence(policy, login, claims, error);
+	if (refused == SG_ACCEPTED)
+		refused = check_issuer(policy, claims, error);
+	if (refused == SG_ACCEPTED)
+		refused = check_audience(policy, claims, error);
+	if (refused == SG_ACCEPTED)
+		refused = check_user(policy, login, user, error);
+	return refused;
 }
 
 /* ---- the clock ---------------------------------------------------------- */
@@ -172,21 +184,22 @@ static bool is_bad(const struct sg_clock *clock, sg_usec limit)
 	return clock->bounded && clock->bound > limit;
 }
 
-static int check_clock(const struct sg_policy *policy,
-                       struct sg_verdict *verdict)
+static enum sg_reason check_clock(const struct sg_policy *policy,
+                                  struct sg_verdict *verdict)
 {
 	const struct sg_clock *clock = &verdict->clock;
 
 	if (policy->on_bad_clock == SG_BAD_CLOCK_IGNORE ||
 	    !is_bad(clock, policy->max_clock_error))
-		return 0;
+		return SG_ACCEPTED;
 	verdict->clock_bad = true;
 	if (policy->on_bad_clock == SG_BAD_CLOCK_WARN)
-		return 0;
-	return sg_fail(&verdict->error, "clock",
-	               "this host's clock is %s, and not known to be right within "
-	               "max_clock_error; see \"skewgate status\"",
-	               sg_clock_state_name(clock->state));
+		return SG_ACCEPTED;
+	return sg_refuse(
+		&verdict->error, SG_CLOCK,
+		"this host's clock is %s, and not known to be right within "
+		"max_clock_error; see \"skewgate status\"",
+		sg_clock_state_name(clock->state));
 }
 
 /*
@@ -259,23 +272,23 @@ static void tell_accepted(const struct sg_window_rules *rules,
 		         seconds(-left).text, name, seconds(rules->leeway).text, user);
 }
 
-static int refuse_lifetime(const struct sg_claims *claims,
-                           struct sg_error *error)
+static enum sg_reason refuse_lifetime(const struct sg_claims *claims,
+                                      struct sg_error *error)
 {
 	if (claims->not_before.present &&
 	    claims->expires.time <= claims->not_before.time)
-		return sg_fail(error, "lifetime",
-		               "the token ends (exp) before it begins (nbf); no time "
-		               "suits it");
-	return sg_fail(error, "lifetime",
-	               "the token lives for %s s (iat to exp); it has to be more "
-	               "than 0, and at most max_lifetime where that is set",
-	               seconds(claims->expires.time - claims->issued.time).text);
+		return sg_refuse(error, SG_LIFETIME,
+		                 "the token ends (exp) before it begins (nbf); no time "
+		                 "suits it");
+	return sg_refuse(error, SG_LIFETIME,
+	                 "the token lives for %s s (iat to exp); it has to be more "
+	                 "than 0, and at most max_lifetime where that is set",
+	                 seconds(claims->expires.time - claims->issued.time).text);
 }
 
 /* The refusal for its time, which names the clock that is at fault. */
-static int refuse_time(const struct sg_verdict *verdict, enum sg_window window,
-                       struct sg_error *error)
+static enum sg_reason refuse_time(const struct sg_verdict *verdict,
+                                  enum sg_window window, struct sg_error *error)
 {
 	const struct sg_claims *claims = &verdict->claims;
 	const struct sg_window_rules *rules = &verdict->rules;
@@ -284,29 +297,29 @@ static int refuse_time(const struct sg_verdict *verdict, enum sg_window window,
 
 	switch (window) {
 	case SG_WINDOW_EXPIRED:
-		return sg_fail(error, "expired",
-		               "the token expired %s s ago (exp), and the leeway is "
-		               "%s s; %s",
-		               seconds(now - claims->expires.time).text,
-		               seconds(rules->leeway).text, why);
+		return sg_refuse(error, SG_EXPIRED,
+		                 "the token expired %s s ago (exp), and the leeway is "
+		                 "%s s; %s",
+		                 seconds(now - claims->expires.time).text,
+		                 seconds(rules->leeway).text, why);
 	case SG_WINDOW_ISSUED_IN_FUTURE:
-		return sg_fail(error, "issued_in_future",
-		               "the token was issued %s s in the future (iat), and "
-		               "the leeway is %s s; %s",
-		               seconds(claims->issued.time - now).text,
-		               seconds(rules->leeway).text, why);
+		return sg_refuse(error, SG_ISSUED_IN_FUTURE,
+		                 "the token was issued %s s in the future (iat), and "
+		                 "the leeway is %s s; %s",
+		                 seconds(claims->issued.time - now).text,
+		                 seconds(rules->leeway).text, why);
 	case SG_WINDOW_NOT_YET_VALID:
-		return sg_fail(error, "not_yet_valid",
-		               "the token is valid in %s s only (nbf), and the "
-		               "leeway is %s s; %s",
-		               seconds(claims->not_before.time - now).text,
-		               seconds(rules->leeway).text, why);
+		return sg_refuse(error, SG_NOT_YET_VALID,
+		                 "the token is valid in %s s only (nbf), and the "
+		                 "leeway is %s s; %s",
+		                 seconds(claims->not_before.time - now).text,
+		                 seconds(rules->leeway).text, why);
 	case SG_WINDOW_TOO_OLD:
-		return sg_fail(error, "too_old",
-		               "the token was issued %s s ago (iat), and max_age is "
-		               "%s s; %s",
-		               seconds(now - claims->issued.time).text,
-		               seconds(rules->max_age).text, why);
+		return sg_refuse(error, SG_TOO_OLD,
+		                 "the token was issued %s s ago (iat), and max_age is "
+		                 "%s s; %s",
+		                 seconds(now - claims->issued.time).text,
+		                 seconds(rules->max_age).text, why);
 	case SG_WINDOW_INSIDE:
 	case SG_WINDOW_LIFETIME:
 		break;
@@ -314,9 +327,9 @@ static int refuse_time(const struct sg_verdict *verdict, enum sg_window window,
 	return refuse_lifetime(claims, error);
 }
 
-static int check_window(const struct sg_window_rules *rules,
-                        const struct sg_login *login,
-                        struct sg_verdict *verdict)
+static enum sg_reason check_window(const struct sg_window_rules *rules,
+                                   const struct sg_login *login,
+                                   struct sg_verdict *verdict)
 {
 	const struct sg_claims *claims = &verdict->claims;
 	struct sg_window_rules strict = *rules;
@@ -332,7 +345,7 @@ static int check_window(const struct sg_window_rules *rules,
 	verdict->leeway_used =
 		sg_window_judge(claims, &strict, now) != SG_WINDOW_INSIDE;
 	tell_accepted(rules, login, verdict);
-	return 0;
+	return SG_ACCEPTED;
 }
 
 /* ---- all of it ---------------------------------------------------------- */
@@ -351,16 +364,6 @@ static void tell_terminal(const struct sg_login *login, struct sg_error *error)
 		         "; it has the %zu bytes at which a terminal cuts a line: do "
 		         "not paste it, pipe it in",
 		         TERMINAL_LINE);
-}
-
-/* The reason whose name an error's code is; one that is none was a check that
- * could not be made. */
-static enum sg_reason reason_of(const struct sg_error *error)
-{
-	for (enum sg_reason reason = SG_MALFORMED; reason <= SG_REPLAYED; reason++)
-		if (strcmp(sg_reason_name(reason), error->code) == 0)
-			return reason;
-	return SG_UNAVAILABLE;
 }
 
 /* Does what a verification costs for a token that was not worth one: sshd
@@ -389,20 +392,20 @@ void sg_gate_judge(const struct sg_policy *policy, const struct sg_jwks *keys,
 		.rules = policy->window,
 		.clock = login->clock,
 	};
-	int refused = check_signature(policy, keys, login, verdict);
-	if (refused == 0)
+	enum sg_reason refused = check_signature(policy, keys, login, verdict);
+	if (refused == SG_ACCEPTED)
 		refused = check_claims(policy, login, verdict);
-	if (refused == 0)
+	if (refused == SG_ACCEPTED)
 		refused = check_clock(policy, verdict);
-	if (refused == 0)
+	if (refused == SG_ACCEPTED)
 		refused = check_window(&policy->window, login, verdict);
-	if (refused == 0 && policy->single_use) {
+	if (refused == SG_ACCEPTED && policy->single_use) {
 		verdict->any_token = true; /* the store is the host's */
 		refused = sg_store_use(login->store, &verdict->claims, login->now,
 		                       login->records, &verdict->store_filling,
 		                       &verdict->error);
 	}
-	verdict->reason = refused == 0 ? SG_ACCEPTED : reason_of(&verdict->error);
+	verdict->reason = refused;
 	if (verdict->reason == SG_MALFORMED || verdict->reason == SG_BAD_SIGNATURE)
 		tell_terminal(login, &verdict->error);
 	even_out(login, keys, verdict);

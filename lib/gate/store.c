@@ -39,16 +39,16 @@
 #define FORGOTTEN "forgotten"
 #define FORGOTTEN_NEW "forgotten.new"
 
-static int fail_store(const char *store, const char *what,
-                      struct sg_error *error)
+static enum sg_reason refuse_store(const char *store, const char *what,
+                                   struct sg_error *error)
 {
 	const char *remedy = errno == EACCES && geteuid() != 0
 	                         ? "run as root"
 	                         : "see to that directory";
 
-	return sg_fail(error, "unavailable",
-	               "the used tokens in %s cannot be %s: %s; %s", store, what,
-	               strerror(errno), remedy);
+	return sg_refuse(error, SG_UNAVAILABLE,
+	                 "the used tokens in %s cannot be %s: %s; %s", store, what,
+	                 strerror(errno), remedy);
 }
 
 static int name_token(const struct sg_claims *claims, char name[NAME_SIZE])
@@ -226,29 +226,29 @@ static int remember(int directory, const char *name, sg_usec now,
 	return 0;
 }
 
-static int fail_replayed(const char *why, struct sg_error *error)
+static enum sg_reason refuse_replayed(const char *why, struct sg_error *error)
 {
-	return sg_fail(error, "replayed",
-	               "the token %s, and single_use lets it log in once; get a "
-	               "new one",
-	               why);
+	return sg_refuse(error, SG_REPLAYED,
+	                 "the token %s, and single_use lets it log in once; get a "
+	                 "new one",
+	                 why);
 }
 
 /* Whether a token that ends then may be used. */
-static int judge(const char *store, const struct memory *memory, sg_usec ends,
-                 struct sg_error *error)
+static enum sg_reason judge(const char *store, const struct memory *memory,
+                            sg_usec ends, struct sg_error *error)
 {
 	if (memory->knows)
-		return fail_replayed("was used before", error);
+		return refuse_replayed("was used before", error);
 	/* What is over now is over before any token inside its window. */
 	if (ends <= memory->noted)
-		return fail_replayed("is older than what is remembered", error);
+		return refuse_replayed("is older than what is remembered", error);
 	if (memory->kept < MAX_TOKENS)
-		return 0;
-	return sg_fail(error, "unavailable",
-	               "%s remembers as many tokens as it may, and none is over "
-	               "yet; issue tokens that end sooner",
-	               store);
+		return SG_ACCEPTED;
+	return sg_refuse(error, SG_UNAVAILABLE,
+	                 "%s remembers as many tokens as it may, and none is over "
+	                 "yet; issue tokens that end sooner",
+	                 store);
 }
 
 /* ---- using -------------------------------------------------------------- */
@@ -301,68 +301,71 @@ static int forget(int directory, const struct memory *memory)
 }
 
 /* Makes the token's link, under the lock: what was judged still is so. */
-static int record(const char *store, int directory, const char *name,
-                  sg_usec ends, sg_usec now, struct memory *memory,
-                  struct sg_error *error)
+static enum sg_reason record(const char *store, int directory, const char *name,
+                             sg_usec ends, sg_usec now, struct memory *memory,
+                             struct sg_error *error)
 {
 	if (lock(directory) != 0)
-		return fail_store(store, "locked", error);
+		return refuse_store(store, "locked", error);
 	if (remember(directory, name, now, memory) != 0)
-		return fail_store(store, "read", error);
+		return refuse_store(store, "read", error);
 	if (forget(directory, memory) != 0)
-		return fail_store(store, "cleaned", error);
-	if (judge(store, memory, ends, error) != 0)
-		return -1;
+		return refuse_store(store, "cleaned", error);
+	enum sg_reason refused = judge(store, memory, ends, error);
+	if (refused != SG_ACCEPTED)
+		return refused;
 	if (make_link(directory, name, ends) == 0)
-		return 0;
-	return errno == EEXIST ? fail_replayed("was used before", error)
-	                       : fail_store(store, "written", error);
+		return SG_ACCEPTED;
+	return errno == EEXIST ? refuse_replayed("was used before", error)
+	                       : refuse_store(store, "written", error);
 }
 
-static int use(const char *store, const char *name, sg_usec ends, sg_usec now,
-               bool *filling, struct sg_error *error)
+static enum sg_reason use(const char *store, const char *name, sg_usec ends,
+                          sg_usec now, bool *filling, struct sg_error *error)
 {
 	struct memory memory = {0};
 	sg_auto_close int directory = open_part(store, name, true);
 
 	if (directory < 0)
-		return fail_store(store, "written", error);
-	int failed = record(store, directory, name, ends, now, &memory, error);
+		return refuse_store(store, "written", error);
+	enum sg_reason refused =
+		record(store, directory, name, ends, now, &memory, error);
 	/* The disk is slow, and others need not wait for it. */
 	flock(directory, LOCK_UN);
-	if (failed != 0)
-		return -1;
+	if (refused != SG_ACCEPTED)
+		return refused;
 	*filling = memory.kept + 1 >= MAX_TOKENS / 2;
 	if (fsync(directory) == 0)
-		return 0;
-	fail_store(store, "written", error);
+		return SG_ACCEPTED;
+	refused = refuse_store(store, "written", error);
 	unlinkat(directory, name, 0); /* a refusal uses nothing up */
-	return -1;
+	return refused;
 }
 
 /* Whether it could be used, without using it. */
-static int look(const char *store, const char *name, sg_usec ends, sg_usec now,
-                struct sg_error *error)
+static enum sg_reason look(const char *store, const char *name, sg_usec ends,
+                           sg_usec now, struct sg_error *error)
 {
 	struct memory memory = {0};
 	sg_auto_close int directory = open_part(store, name, false);
 
 	if (directory < 0 && errno == ENOENT)
-		return 0; /* nothing was used yet */
+		return SG_ACCEPTED; /* nothing was used yet */
 	if (directory < 0 || remember(directory, name, now, &memory) != 0)
-		return fail_store(store, "read", error);
+		return refuse_store(store, "read", error);
 	return judge(store, &memory, ends, error);
 }
 
-int sg_store_use(const char *store, const struct sg_claims *claims, sg_usec now,
-                 bool records, bool *filling, struct sg_error *error)
+enum sg_reason sg_store_use(const char *store, const struct sg_claims *claims,
+                            sg_usec now, bool records, bool *filling,
+                            struct sg_error *error)
 {
 	sg_usec ends = claims->expires.time + SG_MAX_LEEWAY;
 	char name[NAME_SIZE];
 
 	*filling = false;
 	if (name_token(claims, name) != 0)
-		return sg_fail_memory(error);
+		return sg_refuse_memory(error);
 	return records ? use(store, name, ends, now, filling, error)
 	               : look(store, name, ends, now, error);
 }

@@ -16,38 +16,12 @@
 #define MAX_VALUE ((size_t)128)
 #define MAX_SUBJECT ((size_t)256)
 
-static const char *const names[] = {
-	[SG_ACCEPTED] = "accepted",
-	[SG_UNAVAILABLE] = "unavailable",
-	[SG_MALFORMED] = "malformed",
-	[SG_ALGORITHM] = "algorithm",
-	[SG_UNKNOWN_KEY] = "unknown_key",
-	[SG_BAD_SIGNATURE] = "bad_signature",
-	[SG_CLAIM_TYPE] = "claim_type",
-	[SG_MISSING_CLAIM] = "missing_claim",
-	[SG_ISSUER] = "issuer",
-	[SG_AUDIENCE] = "audience",
-	[SG_USER] = "user",
-	[SG_CLOCK] = "clock",
-	[SG_EXPIRED] = "expired",
-	[SG_ISSUED_IN_FUTURE] = "issued_in_future",
-	[SG_NOT_YET_VALID] = "not_yet_valid",
-	[SG_TOO_OLD] = "too_old",
-	[SG_LIFETIME] = "lifetime",
-	[SG_REPLAYED] = "replayed",
-};
-
 static const char *const culprits[] = {
 	[SG_CULPRIT_UNKNOWN] = "unknown",
 	[SG_CULPRIT_NONE] = "none",
 	[SG_CULPRIT_ISSUER] = "issuer",
 	[SG_CULPRIT_HOST] = "host",
 };
-
-const char *sg_reason_name(enum sg_reason reason)
-{
-	return names[reason];
-}
 
 const char *sg_culprit_name(enum sg_culprit culprit)
 {
@@ -189,7 +163,8 @@ char *sg_verdict_log(const struct sg_verdict *verdict, const char *user,
 	if (verdict->reason == SG_ACCEPTED)
 		fputs("decision=accept", line);
 	else
-		fprintf(line, "decision=refuse reason=%s", names[verdict->reason]);
+		fprintf(line, "decision=refuse reason=%s",
+		        sg_reason_name(verdict->reason));
 	put_text(line, "user", user);
 	put_text(line, "rhost", host);
 	put_text(line, "alg",

@@ -42,10 +42,11 @@ int sg_key_check_rsa(const BIGNUM *modulus, const BIGNUM *exponent,
                      struct sg_error *error);
 
 /* Chooses the one key of the set that fits; `kid` NULL: the token names none.
- * Errors: unknown_key, crypto-unusable. */
-int sg_jwks_choose(const struct sg_jwks *set,
-                   const struct sg_algorithm *algorithm, const char *kid,
-                   struct sg_key *key, struct sg_error *error);
+ * Refusals: SG_UNKNOWN_KEY; SG_UNAVAILABLE with crypto-unusable. */
+enum sg_reason sg_jwks_choose(const struct sg_jwks *set,
+                              const struct sg_algorithm *algorithm,
+                              const char *kid, struct sg_key *key,
+                              struct sg_error *error);
 
 /* Any usable key of the set, with an algorithm of its. NULL when there is none;
  * the error is crypto-unusable then if OpenSSL is why, else empty. */

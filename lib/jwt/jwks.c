@@ -135,17 +135,18 @@ bool sg_jwks_has_private_key(const struct sg_jwks *set)
 
 /* ---- choice ------------------------------------------------------------- */
 
-static int choose_pem(const struct sg_jwks *set,
-                      const struct sg_algorithm *algorithm, struct sg_key *key,
-                      struct sg_error *error)
+static enum sg_reason choose_pem(const struct sg_jwks *set,
+                                 const struct sg_algorithm *algorithm,
+                                 struct sg_key *key, struct sg_error *error)
 {
 	if (!sg_key_fits(&set->pem, algorithm))
-		return sg_fail(error, "unknown_key",
-		               "the PEM key is not one for %s; the issuer signs with "
-		               "another key, or the wrong key was installed",
-		               algorithm->name);
+		return sg_refuse(error, SG_UNKNOWN_KEY,
+		                 "the PEM key is not one for %s; the issuer signs with "
+		                 "another key, or the wrong key was installed",
+		                 algorithm->name);
 	*key = set->pem;
-	return EVP_PKEY_up_ref(key->pkey) == 1 ? 0 : sg_fail_memory(error);
+	return EVP_PKEY_up_ref(key->pkey) == 1 ? SG_ACCEPTED
+	                                       : sg_refuse_memory(error);
 }
 
 static bool has_kid(const json_t *jwk, const char *kid)
@@ -161,11 +162,12 @@ static bool is_crypto(const struct sg_error *error)
 	return strcmp(error->code, "crypto-unusable") == 0;
 }
 
-static int fail_to_choose(const struct sg_algorithm *algorithm, const char *kid,
-                          size_t named, size_t usable,
-                          const struct sg_error *reason, struct sg_error *error)
+static enum sg_reason refuse_choice(const struct sg_algorithm *algorithm,
+                                    const char *kid, size_t named,
+                                    size_t usable,
+                                    const struct sg_error *reason,
+                                    struct sg_error *error)
 {
-	static const char code[] = "unknown_key";
 	char token[SG_QUOTED_SIZE + 32] = "the token names no key";
 
 	if (kid != NULL) {
@@ -175,27 +177,36 @@ static int fail_to_choose(const struct sg_algorithm *algorithm, const char *kid,
 		snprintf(token, sizeof token, "the token names the key %s", quoted);
 	}
 	if (named == 0)
-		return sg_fail(error, code,
-		               "%s, and the key set has none such; fetch the issuer's "
-		               "set again, its keys may have changed",
-		               token);
+		return sg_refuse(
+			error, SG_UNKNOWN_KEY,
+			"%s, and the key set has none such; fetch the issuer's "
+			"set again, its keys may have changed",
+			token);
 	if (usable > 1)
-		return sg_fail(error, code,
-		               "%s, and several of the set fit; each key needs a kid "
-		               "of its own, which the token has to name",
-		               token);
+		return sg_refuse(error, SG_UNKNOWN_KEY,
+		                 "%s, and several of the set fit; each key needs a kid "
+		                 "of its own, which the token has to name",
+		                 token);
+	if (is_crypto(reason)) {
+		sg_fail(error, reason->code, "%s, and that cannot be used: %s", token,
+		        reason->text);
+		return SG_UNAVAILABLE;
+	}
 	if (reason->code[0] != '\0')
-		return sg_fail(error, is_crypto(reason) ? reason->code : code,
-		               "%s, and that cannot be used: %s", token, reason->text);
-	return sg_fail(error, code,
-	               "%s, and by kty, crv, alg, use and key_ops none such of the "
-	               "set is for %s",
-	               token, algorithm->name);
+		return sg_refuse(error, SG_UNKNOWN_KEY,
+		                 "%s, and that cannot be used: %s", token,
+		                 reason->text);
+	return sg_refuse(
+		error, SG_UNKNOWN_KEY,
+		"%s, and by kty, crv, alg, use and key_ops none such of the "
+		"set is for %s",
+		token, algorithm->name);
 }
 
-int sg_jwks_choose(const struct sg_jwks *set,
-                   const struct sg_algorithm *algorithm, const char *kid,
-                   struct sg_key *key, struct sg_error *error)
+enum sg_reason sg_jwks_choose(const struct sg_jwks *set,
+                              const struct sg_algorithm *algorithm,
+                              const char *kid, struct sg_key *key,
+                              struct sg_error *error)
 {
 	struct sg_error reason = {0};
 	size_t named = 0;
@@ -220,8 +231,8 @@ int sg_jwks_choose(const struct sg_jwks *set,
 		found = (struct sg_key){0};
 	}
 	return usable == 1
-	           ? 0
-	           : fail_to_choose(algorithm, kid, named, usable, &reason, error);
+	           ? SG_ACCEPTED
+	           : refuse_choice(algorithm, kid, named, usable, &reason, error);
 }
 
 const struct sg_algorithm *sg_jwks_choose_any(const struct sg_jwks *set,

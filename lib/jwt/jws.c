@@ -57,22 +57,22 @@ static bool has_control_character(const char *token, size_t size)
 	return false;
 }
 
-static int split(const char *token, size_t size, struct sg_jws *jws,
-                 struct part parts[3], struct sg_error *error)
+static enum sg_reason split(const char *token, size_t size, struct sg_jws *jws,
+                            struct part parts[3], struct sg_error *error)
 {
 	const char *end = token + size;
 	size_t count = 0;
 
 	if (size == 0)
-		return sg_fail(error, "malformed", "the token is empty");
+		return sg_refuse(error, SG_MALFORMED, "the token is empty");
 	if (size > SG_MAX_TOKEN)
-		return sg_fail(error, "malformed", "the token is longer than %zu bytes",
-		               SG_MAX_TOKEN);
+		return sg_refuse(error, SG_MALFORMED,
+		                 "the token is longer than %zu bytes", SG_MAX_TOKEN);
 	jws->junk = has_control_character(token, size);
 	if (jws->junk)
-		return sg_fail(error, "malformed",
-		               "it holds control characters, which no token does; it "
-		               "has to be one line without its end");
+		return sg_refuse(error, SG_MALFORMED,
+		                 "it holds control characters, which no token does; it "
+		                 "has to be one line without its end");
 	for (const char *part = token; part <= end;) {
 		const char *dot = memchr(part, '.', (size_t)(end - part));
 		const char *next = dot != NULL ? dot : end;
@@ -83,91 +83,100 @@ static int split(const char *token, size_t size, struct sg_jws *jws,
 		part = next + 1;
 	}
 	if (count == 5)
-		return sg_fail(error, "malformed",
-		               "it has five parts: an encrypted token (JWE), where a "
-		               "signed one is asked for");
+		return sg_refuse(error, SG_MALFORMED,
+		                 "it has five parts: an encrypted token (JWE), where a "
+		                 "signed one is asked for");
 	if (count != 3)
-		return sg_fail(error, "malformed",
-		               "it has %zu parts between dots, where a compact JWS has "
-		               "three",
-		               count);
-	return 0;
+		return sg_refuse(
+			error, SG_MALFORMED,
+			"it has %zu parts between dots, where a compact JWS has "
+			"three",
+			count);
+	return SG_ACCEPTED;
 }
 
 /* Decodes a part into memory of its own. */
-static int decode(const struct part *part, const char *name,
-                  unsigned char **bytes, size_t *size, struct sg_error *error)
+static enum sg_reason decode(const struct part *part, const char *name,
+                             unsigned char **bytes, size_t *size,
+                             struct sg_error *error)
 {
 	*bytes = malloc(SG_BASE64URL_BYTES(part->size) + 1);
 	if (*bytes == NULL)
-		return sg_fail_memory(error);
+		return sg_refuse_memory(error);
 	if (sg_base64url_decode(part->text, part->size, *bytes, size) != 0)
-		return sg_fail(error, "malformed",
-		               "its %s is not base64url as RFC 7515 wants it, without "
-		               "padding and stray bits",
-		               name);
-	return 0;
+		return sg_refuse(
+			error, SG_MALFORMED,
+			"its %s is not base64url as RFC 7515 wants it, without "
+			"padding and stray bits",
+			name);
+	return SG_ACCEPTED;
 }
 
-static int read_header(const struct part *part, struct sg_jws *jws,
-                       struct sg_error *error)
+static enum sg_reason read_header(const struct part *part, struct sg_jws *jws,
+                                  struct sg_error *error)
 {
 	sg_auto_free unsigned char *bytes = NULL;
 	size_t size = 0;
 	json_error_t reason;
 
 	if (part->size > MAX_HEADER)
-		return sg_fail(error, "malformed",
-		               "its header is longer than %zu bytes", MAX_HEADER);
-	if (decode(part, "header", &bytes, &size, error) != 0)
-		return -1;
+		return sg_refuse(error, SG_MALFORMED,
+		                 "its header is longer than %zu bytes", MAX_HEADER);
+	enum sg_reason refused = decode(part, "header", &bytes, &size, error);
+	if (refused != SG_ACCEPTED)
+		return refused;
 	jws->header =
 		json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, &reason);
 	if (!json_is_object(jws->header))
-		return sg_fail_object(jws->header, &reason, "header", error);
+		return sg_refuse_object(jws->header, &reason, "header", error);
 	if (json_object_get(jws->header, "crit") != NULL)
-		return sg_fail(error, "malformed",
-		               "its header has crit: it asks for extensions that are "
-		               "not known here");
+		return sg_refuse(error, SG_MALFORMED,
+		                 "its header has crit: it asks for extensions that are "
+		                 "not known here");
 	if (json_object_get(jws->header, "b64") != NULL)
-		return sg_fail(error, "malformed",
-		               "its header has b64 (RFC 7797), which no JWT may have");
+		return sg_refuse(
+			error, SG_MALFORMED,
+			"its header has b64 (RFC 7797), which no JWT may have");
 
 	const json_t *kid = json_object_get(jws->header, "kid");
 	if (kid != NULL && !json_is_string(kid))
-		return sg_fail(error, "malformed", "its header's kid is not a text");
+		return sg_refuse(error, SG_MALFORMED, "its header's kid is not a text");
 	jws->kid = json_string_value(kid);
 	if (!json_is_string(json_object_get(jws->header, "alg")))
-		return sg_fail(error, "malformed",
-		               "its header's alg is missing, or not a text");
-	return 0;
+		return sg_refuse(error, SG_MALFORMED,
+		                 "its header's alg is missing, or not a text");
+	return SG_ACCEPTED;
 }
 
-static int find_algorithm(struct sg_jws *jws, struct sg_error *error)
+static enum sg_reason find_algorithm(struct sg_jws *jws, struct sg_error *error)
 {
 	const char *name = json_string_value(json_object_get(jws->header, "alg"));
 	char quoted[SG_QUOTED_SIZE];
 
 	jws->algorithm = sg_algorithm_named(name);
 	if (jws->algorithm != NULL)
-		return 0;
+		return SG_ACCEPTED;
 	sg_quote(name, quoted);
-	return sg_fail(error, "algorithm",
-	               "its algorithm %s is not one that is known here", quoted);
+	return sg_refuse(error, SG_ALGORITHM,
+	                 "its algorithm %s is not one that is known here", quoted);
 }
 
-int sg_jws_parse(const char *token, size_t size, struct sg_jws *jws,
-                 struct sg_error *error)
+enum sg_reason sg_jws_parse(const char *token, size_t size, struct sg_jws *jws,
+                            struct sg_error *error)
 {
 	struct part parts[3] = {{0}};
 
-	if (split(token, size, jws, parts, error) != 0 ||
-	    read_header(&parts[0], jws, error) != 0 ||
-	    decode(&parts[1], "payload", &jws->payload, &jws->payload_size,
-	           error) != 0 ||
-	    decode(&parts[2], "signature", &jws->signature, &jws->signature_size,
-	           error) != 0)
-		return -1;
+	enum sg_reason refused = split(token, size, jws, parts, error);
+	if (refused == SG_ACCEPTED)
+		refused = read_header(&parts[0], jws, error);
+	if (refused == SG_ACCEPTED)
+		refused = decode(&parts[1], "payload", &jws->payload,
+		                 &jws->payload_size, error);
+	if (refused == SG_ACCEPTED)
+		refused = decode(&parts[2], "signature", &jws->signature,
+		                 &jws->signature_size, error);
+	if (refused != SG_ACCEPTED)
+		return refused;
 	jws->text = token;
 	jws->text_size = parts[0].size + 1 + parts[1].size;
 	return find_algorithm(jws, error);
@@ -288,8 +297,8 @@ static size_t signature_size(const struct sg_algorithm *algorithm,
 	                            : (size_t)EVP_PKEY_get_size(key->pkey);
 }
 
-static int verify_with(struct sg_jws *jws, const struct sg_key *key,
-                       struct sg_error *error)
+static enum sg_reason verify_with(struct sg_jws *jws, const struct sg_key *key,
+                                  struct sg_error *error)
 {
 	const struct statement statement = {
 		.algorithm = jws->algorithm,
@@ -303,41 +312,44 @@ static int verify_with(struct sg_jws *jws, const struct sg_key *key,
 	/* Without this check a long signature would overrun its DER, and a short
 	 * one be read beyond its end. */
 	if (jws->signature_size != size)
-		return sg_fail(error, "bad_signature",
-		               "the signature has %zu bytes, where %s with this key "
-		               "has %zu",
-		               jws->signature_size, jws->algorithm->name, size);
+		return sg_refuse(error, SG_BAD_SIGNATURE,
+		                 "the signature has %zu bytes, where %s with this key "
+		                 "has %zu",
+		                 jws->signature_size, jws->algorithm->name, size);
 	jws->tried = true;
 	switch (verify(&statement, key)) {
 	case VALID:
-		return 0;
+		return SG_ACCEPTED;
 	case IMPOSSIBLE:
-		return sg_fail(error, "crypto-unusable",
-		               "OpenSSL cannot verify %s: %s; see to its config and "
-		               "providers (openssl list -providers)",
-		               jws->algorithm->name,
-		               ERR_reason_error_string(ERR_peek_last_error()));
+		sg_fail(error, "crypto-unusable",
+		        "OpenSSL cannot verify %s: %s; see to its config and "
+		        "providers (openssl list -providers)",
+		        jws->algorithm->name,
+		        ERR_reason_error_string(ERR_peek_last_error()));
+		return SG_UNAVAILABLE;
 	case INVALID:
 		break;
 	}
-	return sg_fail(error, "bad_signature",
-	               "the %s signature does not hold; the token was altered, or "
-	               "signed with another key of that name",
-	               jws->algorithm->name);
+	return sg_refuse(
+		error, SG_BAD_SIGNATURE,
+		"the %s signature does not hold; the token was altered, or "
+		"signed with another key of that name",
+		jws->algorithm->name);
 }
 
-int sg_jws_verify(struct sg_jws *jws, const struct sg_jwks *set,
-                  struct sg_error *error)
+enum sg_reason sg_jws_verify(struct sg_jws *jws, const struct sg_jwks *set,
+                             struct sg_error *error)
 {
 	sg_auto_key struct sg_key key = {0};
 
 	/* The program that has loaded us may read OpenSSL's errors, too. */
 	ERR_set_mark();
-	int failed = sg_jwks_choose(set, jws->algorithm, jws->kid, &key, error);
-	if (failed == 0)
-		failed = verify_with(jws, &key, error);
+	enum sg_reason refused =
+		sg_jwks_choose(set, jws->algorithm, jws->kid, &key, error);
+	if (refused == SG_ACCEPTED)
+		refused = verify_with(jws, &key, error);
 	ERR_pop_to_mark();
-	return failed;
+	return refused;
 }
 
 int sg_jws_verify_nothing(const char *token, size_t size,

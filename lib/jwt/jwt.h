@@ -1,10 +1,11 @@
 /*
  * jwt: JSON Web Tokens: keys, signatures, claims, and their time window.
  *
- * It never reads a clock or a file: the time and the bytes are arguments. Error
- * codes are the reasons of the gate: malformed, algorithm, unknown_key,
- * bad_signature, claim_type; crypto-unusable when OpenSSL cannot do its part;
- * for key sets keys-unparseable, keys-too-many and keys-unusable.
+ * It never reads a clock or a file: the time and the bytes are arguments. What
+ * looks at a token returns why it is refused, or SG_ACCEPTED, which is 0, when
+ * it has nothing against it; the error has a sentence then. It is
+ * SG_UNAVAILABLE with the code crypto-unusable when OpenSSL cannot do its part.
+ * Error codes for key sets: keys-unparseable, keys-too-many, keys-unusable.
  */
 #ifndef SG_JWT_H
 #define SG_JWT_H
@@ -12,6 +13,41 @@
 #include "lib/base/base.h"
 
 #include <jansson.h>
+
+/* ---- reason.c ----------------------------------------------------------- */
+
+/* Why a token is refused, in the order in which it is asked. */
+enum sg_reason {
+	SG_ACCEPTED,
+	SG_UNAVAILABLE, /* a check could not be made */
+	SG_MALFORMED,
+	SG_ALGORITHM,
+	SG_UNKNOWN_KEY,
+	SG_BAD_SIGNATURE,
+	SG_CLAIM_TYPE,
+	SG_MISSING_CLAIM,
+	SG_ISSUER,
+	SG_AUDIENCE,
+	SG_USER,
+	SG_CLOCK,
+	SG_EXPIRED,
+	SG_ISSUED_IN_FUTURE,
+	SG_NOT_YET_VALID,
+	SG_TOO_OLD,
+	SG_LIFETIME,
+	SG_REPLAYED,
+};
+
+/* The reason's name: `issued_in_future`. */
+const char *sg_reason_name(enum sg_reason reason);
+
+/* Fills `error` with the reason's name and a sentence. Returns the reason. */
+enum sg_reason sg_refuse(struct sg_error *error, enum sg_reason reason,
+                         const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The same for memory that could not be had: SG_UNAVAILABLE. */
+enum sg_reason sg_refuse_memory(struct sg_error *error);
 
 /* ---- base64url.c -------------------------------------------------------- */
 
@@ -89,16 +125,17 @@ struct sg_jws {
 };
 
 /*
- * Takes a token apart, which must outlive `jws`. Errors: malformed; algorithm
- * when its `alg` is none that is known, and then all the rest is set.
+ * Takes a token apart, which must outlive `jws`. Refusals: SG_MALFORMED;
+ * SG_ALGORITHM when its `alg` is none that is known, and then all the rest is
+ * set.
  */
-int sg_jws_parse(const char *token, size_t size, struct sg_jws *jws,
-                 struct sg_error *error);
+enum sg_reason sg_jws_parse(const char *token, size_t size, struct sg_jws *jws,
+                            struct sg_error *error);
 
 /* Verifies the signature with the one key of the set that fits (RFC 7515
- * section 5.2). Errors: unknown_key, bad_signature, crypto-unusable. */
-int sg_jws_verify(struct sg_jws *jws, const struct sg_jwks *set,
-                  struct sg_error *error);
+ * section 5.2). Refusals: SG_UNKNOWN_KEY, SG_BAD_SIGNATURE, SG_UNAVAILABLE. */
+enum sg_reason sg_jws_verify(struct sg_jws *jws, const struct sg_jwks *set,
+                             struct sg_error *error);
 
 /* Does the work of one verification with some key of the set, for nothing: the
  * time that a refusal takes shall not tell how far a token came. Error:
@@ -133,26 +170,27 @@ struct sg_claims {
  * a secret key. */
 const char *sg_json_reason(json_error_t *reason);
 
-/* The failure for a part of a token that is no JSON object: `json` is what it
- * is, or NULL with jansson's reason. Returns -1. */
-int sg_fail_object(const json_t *json, json_error_t *reason, const char *part,
-                   struct sg_error *error);
+/* The refusal for a part of a token that is no JSON object: `json` is what it
+ * is, or NULL with jansson's reason. */
+enum sg_reason sg_refuse_object(const json_t *json, json_error_t *reason,
+                                const char *part, struct sg_error *error);
 
-/* Reads the payload as a JSON object. Error: malformed. */
-int sg_claims_parse(const unsigned char *payload, size_t size,
-                    struct sg_claims *claims, struct sg_error *error);
+/* Reads the payload as a JSON object. Refusal: SG_MALFORMED. */
+enum sg_reason sg_claims_parse(const unsigned char *payload, size_t size,
+                               struct sg_claims *claims,
+                               struct sg_error *error);
 
 /*
  * Checks the type of each registered claim, and fills the fields. A time is an
  * integer or a finite real from 0 to SG_TIME_LAST; nothing else counts as
- * absent. Error: claim_type.
+ * absent. Refusal: SG_CLAIM_TYPE.
  */
-int sg_claims_type(struct sg_claims *claims, struct sg_error *error);
+enum sg_reason sg_claims_type(struct sg_claims *claims, struct sg_error *error);
 
-/* A claim that has to be a text: 1 and the text, 0 when it is absent, or -1 and
- * claim_type. */
-int sg_claims_text(const struct sg_claims *claims, const char *name,
-                   const char **text, struct sg_error *error);
+/* Reads a claim that has to be a text; NULL when it is absent. Refusal:
+ * SG_CLAIM_TYPE. */
+enum sg_reason sg_claims_text(const struct sg_claims *claims, const char *name,
+                              const char **text, struct sg_error *error);
 
 /* Whether the claim is there, and not null. */
 bool sg_claims_has(const struct sg_claims *claims, const char *name);

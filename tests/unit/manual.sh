@@ -18,7 +18,7 @@ gate=$(
 		codes_of "$srcdir"/lib/base/*.c "$srcdir"/lib/jwt/*.c \
 			"$srcdir"/lib/gate/*.c "$srcdir"/lib/pam/*.c \
 			"$srcdir"/lib/timesync/clock.c
-		sed -n 's/^\t\[SG_[A-Z_]*\] = "\([a-z_]*\)",/\1/p' "$srcdir"/lib/gate/words.c
+		sed -n 's/^\t\[SG_[A-Z_]*\] = "\([a-z_]*\)",/\1/p' "$srcdir"/lib/jwt/reason.c
 	} | grep -vxE 'bad-time|file-(changed|not-synced|not-replaceable|unwritable)' | sort -u
 )
 time=$(codes_of "$srcdir"/lib/base/error.c "$srcdir"/lib/base/file.c \
