@@ -108,14 +108,15 @@ enum sg_reason sg_store_use(const char *store, const struct sg_claims *claims,
                             sg_usec now, bool records, bool *filling,
                             struct sg_error *error);
 
-/* ---- words.c ------------------------------------------------------------ */
+/* ---- messages.c --------------------------------------------------------- */
 
 /* "issuer", "host", "none", "unknown"; NULL: not asked. */
 const char *sg_culprit_name(enum sg_culprit culprit);
 
-/* Why a token lies outside of its window: the clock that is at fault, where
- * that is known, else each that may be; or what to do when none is. */
-const char *sg_culprit_sentence(enum sg_window window, enum sg_culprit culprit);
+/* Fills the sentence for administrators on a token whose time was judged, and
+ * accepted or refused for that; the culprit is known by then. */
+void sg_verdict_describe(struct sg_verdict *verdict, enum sg_reason reason,
+                         const struct sg_login *login);
 
 /* The decision as one line of `key=value` for the log; what strangers wrote is
  * escaped and cut. The caller frees it; NULL without memory. */

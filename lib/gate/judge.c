@@ -236,101 +236,18 @@ static enum sg_culprit find_culprit(const struct sg_verdict *verdict,
 
 /* ---- the window --------------------------------------------------------- */
 
-/* A duration in seconds, as text. */
-struct seconds {
-	char text[SG_TIME_SIZE];
-};
-
-static struct seconds seconds(sg_usec time)
-{
-	struct seconds made = {""};
-
-	sg_time_format_seconds(time, made.text);
-	return made;
-}
-
-/* What is left until the token ends, and apart from that what the leeway adds.
- */
-static void tell_accepted(const struct sg_window_rules *rules,
-                          const struct sg_login *login,
-                          struct sg_verdict *verdict)
-{
-	const char *name = NULL;
-	sg_usec left = sg_verdict_end(verdict, &name) - verdict->now;
-	const char *user = login->user == NULL ? "; the user was not checked" : "";
-	struct sg_error *told = &verdict->error;
-
-	if (left > 0)
-		snprintf(told->text, sizeof told->text,
-		         "the token is good for another %s s (%s), and the leeway adds "
-		         "%s s%s",
-		         seconds(left).text, name, seconds(rules->leeway).text, user);
-	else
-		snprintf(told->text, sizeof told->text,
-		         "the token ended %s s ago (%s), and the leeway of %s s is not "
-		         "over%s",
-		         seconds(-left).text, name, seconds(rules->leeway).text, user);
-}
-
-static enum sg_reason refuse_lifetime(const struct sg_claims *claims,
-                                      struct sg_error *error)
-{
-	if (claims->not_before.present &&
-	    claims->expires.time <= claims->not_before.time)
-		return sg_refuse(error, SG_LIFETIME,
-		                 "the token ends (exp) before it begins (nbf); no time "
-		                 "suits it");
-	return sg_refuse(error, SG_LIFETIME,
-	                 "the token lives for %s s (iat to exp); it has to be more "
-	                 "than 0, and at most max_lifetime where that is set",
-	                 seconds(claims->expires.time - claims->issued.time).text);
-}
-
-/* The refusal for its time, which names the clock that is at fault. */
-static enum sg_reason refuse_time(const struct sg_verdict *verdict,
-                                  enum sg_window window, struct sg_error *error)
-{
-	const struct sg_claims *claims = &verdict->claims;
-	const struct sg_window_rules *rules = &verdict->rules;
-	const char *why = sg_culprit_sentence(window, verdict->culprit);
-	sg_usec now = verdict->now;
-
-	switch (window) {
-	case SG_WINDOW_EXPIRED:
-		return sg_refuse(error, SG_EXPIRED,
-		                 "the token expired %s s ago (exp), and the leeway is "
-		                 "%s s; %s",
-		                 seconds(now - claims->expires.time).text,
-		                 seconds(rules->leeway).text, why);
-	case SG_WINDOW_ISSUED_IN_FUTURE:
-		return sg_refuse(error, SG_ISSUED_IN_FUTURE,
-		                 "the token was issued %s s in the future (iat), and "
-		                 "the leeway is %s s; %s",
-		                 seconds(claims->issued.time - now).text,
-		                 seconds(rules->leeway).text, why);
-	case SG_WINDOW_NOT_YET_VALID:
-		return sg_refuse(error, SG_NOT_YET_VALID,
-		                 "the token is valid in %s s only (nbf), and the "
-		                 "leeway is %s s; %s",
-		                 seconds(claims->not_before.time - now).text,
-		                 seconds(rules->leeway).text, why);
-	case SG_WINDOW_TOO_OLD:
-		return sg_refuse(error, SG_TOO_OLD,
-		                 "the token was issued %s s ago (iat), and max_age is "
-		                 "%s s; %s",
-		                 seconds(now - claims->issued.time).text,
-		                 seconds(rules->max_age).text, why);
-	case SG_WINDOW_INSIDE:
-	case SG_WINDOW_LIFETIME:
-		break;
-	}
-	return refuse_lifetime(claims, error);
-}
-
 static enum sg_reason check_window(const struct sg_window_rules *rules,
                                    const struct sg_login *login,
                                    struct sg_verdict *verdict)
 {
+	static const enum sg_reason reasons[] = {
+		[SG_WINDOW_INSIDE] = SG_ACCEPTED,
+		[SG_WINDOW_EXPIRED] = SG_EXPIRED,
+		[SG_WINDOW_ISSUED_IN_FUTURE] = SG_ISSUED_IN_FUTURE,
+		[SG_WINDOW_NOT_YET_VALID] = SG_NOT_YET_VALID,
+		[SG_WINDOW_TOO_OLD] = SG_TOO_OLD,
+		[SG_WINDOW_LIFETIME] = SG_LIFETIME,
+	};
 	const struct sg_claims *claims = &verdict->claims;
 	struct sg_window_rules strict = *rules;
 	sg_usec now = verdict->now;
@@ -340,12 +257,12 @@ static enum sg_reason check_window(const struct sg_window_rules *rules,
 	verdict->judged_time = true;
 	verdict->margin = sg_window_margin(claims, rules, now);
 	verdict->culprit = find_culprit(verdict, window);
-	if (window != SG_WINDOW_INSIDE)
-		return refuse_time(verdict, window, &verdict->error);
 	verdict->leeway_used =
+		window == SG_WINDOW_INSIDE &&
 		sg_window_judge(claims, &strict, now) != SG_WINDOW_INSIDE;
-	tell_accepted(rules, login, verdict);
-	return SG_ACCEPTED;
+	/* Last: the sentence names the culprit. */
+	sg_verdict_describe(verdict, reasons[window], login);
+	return reasons[window];
 }
 
 /* ---- all of it ---------------------------------------------------------- */

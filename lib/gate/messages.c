@@ -209,10 +209,11 @@ int sg_verdict_priority(const struct sg_verdict *verdict)
 
 /* ---- the culprit -------------------------------------------------------- */
 
-const char *sg_culprit_sentence(enum sg_window window, enum sg_culprit culprit)
+/* Why a token lies outside of its window: the clock that is at fault, where
+ * that is known, else each that may be; or what to do when none is. */
+static const char *blame(enum sg_reason reason, enum sg_culprit culprit)
 {
-	bool future = window == SG_WINDOW_ISSUED_IN_FUTURE ||
-	              window == SG_WINDOW_NOT_YET_VALID;
+	bool future = reason == SG_ISSUED_IN_FUTURE || reason == SG_NOT_YET_VALID;
 
 	switch (culprit) {
 	case SG_CULPRIT_ISSUER:
@@ -221,18 +222,117 @@ const char *sg_culprit_sentence(enum sg_window window, enum sg_culprit culprit)
 		return future ? "this host's clock is behind"
 		              : "this host's clock is ahead";
 	case SG_CULPRIT_NONE:
-		if (window == SG_WINDOW_NOT_YET_VALID)
+		if (reason == SG_NOT_YET_VALID)
 			return "the issuer meant so";
 		return future ? "no time suits it" : "get a new one";
 	case SG_CULPRIT_NOT_ASKED:
 	case SG_CULPRIT_UNKNOWN:
 		break;
 	}
-	if (window == SG_WINDOW_NOT_YET_VALID)
+	if (reason == SG_NOT_YET_VALID)
 		return "the issuer meant so, its clock is ahead, or this host's is "
 			   "behind";
 	return future ? "its issuer's clock is ahead, or this host's is behind"
 	              : "get a new one";
+}
+
+/* ---- the administrator -------------------------------------------------- */
+
+/* A duration in seconds, as text. */
+struct seconds {
+	char text[SG_TIME_SIZE];
+};
+
+static struct seconds seconds(sg_usec time)
+{
+	struct seconds made = {""};
+
+	sg_time_format_seconds(time, made.text);
+	return made;
+}
+
+/* What is left until the token ends, and apart from that what the leeway adds.
+ */
+static void describe_accepted(const struct sg_login *login,
+                              struct sg_verdict *verdict)
+{
+	const char *name = NULL;
+	sg_usec left = sg_verdict_end(verdict, &name) - verdict->now;
+	sg_usec leeway = verdict->rules.leeway;
+	const char *user = login->user == NULL ? "; the user was not checked" : "";
+	struct sg_error *told = &verdict->error;
+
+	if (left > 0)
+		snprintf(told->text, sizeof told->text,
+		         "the token is good for another %s s (%s), and the leeway adds "
+		         "%s s%s",
+		         seconds(left).text, name, seconds(leeway).text, user);
+	else
+		snprintf(told->text, sizeof told->text,
+		         "the token ended %s s ago (%s), and the leeway of %s s is not "
+		         "over%s",
+		         seconds(-left).text, name, seconds(leeway).text, user);
+}
+
+static void describe_lifetime(const struct sg_claims *claims,
+                              struct sg_error *error)
+{
+	if (claims->not_before.present &&
+	    claims->expires.time <= claims->not_before.time)
+		sg_refuse(error, SG_LIFETIME,
+		          "the token ends (exp) before it begins (nbf); no time suits "
+		          "it");
+	else
+		sg_refuse(error, SG_LIFETIME,
+		          "the token lives for %s s (iat to exp); it has to be more "
+		          "than 0, and at most max_lifetime where that is set",
+		          seconds(claims->expires.time - claims->issued.time).text);
+}
+
+void sg_verdict_describe(struct sg_verdict *verdict, enum sg_reason reason,
+                         const struct sg_login *login)
+{
+	const struct sg_claims *claims = &verdict->claims;
+	const struct sg_window_rules *rules = &verdict->rules;
+	struct sg_error *error = &verdict->error;
+	const char *why = blame(reason, verdict->culprit);
+	sg_usec now = verdict->now;
+
+	switch (reason) {
+	case SG_EXPIRED:
+		sg_refuse(error, reason,
+		          "the token expired %s s ago (exp), and the leeway is %s s; "
+		          "%s",
+		          seconds(now - claims->expires.time).text,
+		          seconds(rules->leeway).text, why);
+		break;
+	case SG_ISSUED_IN_FUTURE:
+		sg_refuse(error, reason,
+		          "the token was issued %s s in the future (iat), and the "
+		          "leeway is %s s; %s",
+		          seconds(claims->issued.time - now).text,
+		          seconds(rules->leeway).text, why);
+		break;
+	case SG_NOT_YET_VALID:
+		sg_refuse(error, reason,
+		          "the token is valid in %s s only (nbf), and the leeway is "
+		          "%s s; %s",
+		          seconds(claims->not_before.time - now).text,
+		          seconds(rules->leeway).text, why);
+		break;
+	case SG_TOO_OLD:
+		sg_refuse(error, reason,
+		          "the token was issued %s s ago (iat), and max_age is %s s; "
+		          "%s",
+		          seconds(now - claims->issued.time).text,
+		          seconds(rules->max_age).text, why);
+		break;
+	case SG_LIFETIME:
+		describe_lifetime(claims, error);
+		break;
+	default:
+		describe_accepted(login, verdict);
+	}
 }
 
 /* ---- the user ----------------------------------------------------------- */
@@ -277,12 +377,12 @@ bool sg_verdict_message(const struct sg_verdict *verdict, char *text,
 	case SG_EXPIRED:
 		snprintf(text, size, "This token expired %s s ago: %s.",
 		         rounded(now - claims->expires.time).text,
-		         sg_culprit_sentence(SG_WINDOW_EXPIRED, culprit));
+		         blame(SG_EXPIRED, culprit));
 		return true;
 	case SG_ISSUED_IN_FUTURE:
 		snprintf(text, size, "This token was issued %s s in the future: %s.",
 		         rounded(claims->issued.time - now).text,
-		         sg_culprit_sentence(SG_WINDOW_ISSUED_IN_FUTURE, culprit));
+		         blame(SG_ISSUED_IN_FUTURE, culprit));
 		return true;
 	case SG_NOT_YET_VALID:
 		snprintf(text, size, "This token is not valid for another %s s.",
@@ -294,7 +394,7 @@ bool sg_verdict_message(const struct sg_verdict *verdict, char *text,
 		         "older than %lld s: %s.",
 		         rounded(now - claims->issued.time).text,
 		         (long long)(verdict->rules.max_age / SG_SECOND),
-		         sg_culprit_sentence(SG_WINDOW_TOO_OLD, culprit));
+		         blame(SG_TOO_OLD, culprit));
 		return true;
 	case SG_LIFETIME:
 		tell_lifetime(verdict, text, size);
