@@ -391,7 +391,7 @@ void change_enable(struct change *change)
 	const struct sg_service *service = &change->host->service;
 	struct sg_error error = {0};
 
-	if (service->enabled)
+	if (service->enabled || change->leaves_disabled)
 		return;
 	if (sg_service_enable(service, &error) == 0)
 		report_action(change->report, "enabled %s", service->layout->service);

@@ -196,9 +196,8 @@ static int run(struct revert *revert)
 	                      false, &error);
 	if (code != EXIT_DONE)
 		return report_fail(&revert->report, code, &error);
-	/* What does not run now is not started, nor enabled, by an undoing. */
+	/* What does not run now is not started by an undoing. */
 	revert->change.was_running = revert->host.ntpd.pid != 0;
-	revert->host.service.enabled = true;
 	make_plan(revert);
 	return carry_out(revert);
 }
@@ -208,7 +207,9 @@ int cmd_revert(const struct options *options)
 	struct revert revert = {
 		.options = options,
 		.host = NO_HOST,
-		.change = {.config.file = SG_NO_FILE, .defaults.file = SG_NO_FILE},
+		.change = {.config.file = SG_NO_FILE,
+	               .defaults.file = SG_NO_FILE,
+	               .leaves_disabled = true},
 	};
 
 	report_begin(&revert.report, options);

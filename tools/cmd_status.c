@@ -87,11 +87,6 @@ static void choose_others(struct status *status)
 		add_server(status, status->sources.items[0].name);
 }
 
-static bool has_minsane(const char *text)
-{
-	return text != NULL && strstr(text, "\ntos minsane") != NULL;
-}
-
 /* What setup would say of the config, and what it would have to add. */
 static void judge_config(struct status *status, const struct sg_file *file,
                          const struct included *included)
@@ -103,7 +98,6 @@ static void judge_config(struct status *status, const struct sg_file *file,
 		.included = included->items,
 		.included_count = included->count,
 	};
-	const char *block = strstr(file->bytes, SG_NTPCONF_MARK);
 	struct sg_ntpconf_plan plan = {0};
 	struct sg_error error = {0};
 
@@ -119,7 +113,7 @@ static void judge_config(struct status *status, const struct sg_file *file,
 			     plan.warnings.items[i].text);
 	status->hindrances = plan.hindrances;
 	plan.hindrances = (struct sg_warnings){0};
-	if (has_minsane(plan.block) && !has_minsane(block))
+	if (plan.lowers_minsane)
 		warn(status, "minsane-trap",
 		     "%s asks for more agreeing sources than one (tos minsane), and "
 		     "ntpd follows nobody when fewer answer; run skewgate setup",

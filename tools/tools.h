@@ -299,8 +299,9 @@ struct change {
 	struct own_file timer; /* whom the clock record's timer may ask */
 	char *override;        /* the former value that is to be kept, or NULL */
 	bool was_running;
-	bool holds;      /* signals other than those of catch_signals wait */
-	sigset_t others; /* those that waited before */
+	bool leaves_disabled; /* an undoing makes nothing start at boot */
+	bool holds;           /* signals other than those of catch_signals wait */
+	sigset_t others;      /* those that waited before */
 };
 
 /* Writes the new texts. On failure the old ones are in place. Error codes as in

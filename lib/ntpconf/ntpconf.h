@@ -51,6 +51,7 @@ struct sg_ntpconf_plan {
 	char *text; /* the whole file as it shall be, with a NUL behind it */
 	size_t size;
 	char *block;              /* the managed block, or "" when none is needed */
+	bool lowers_minsane;      /* the block sets it, where none did before */
 	struct sg_texts disabled; /* lines that are turned off, or by undo on */
 	struct sg_warnings warnings; /* see skewgate(8) for the codes */
 	/* Lines that can keep ntpd from following the servers, each with its

@@ -195,6 +195,18 @@ static char *format_block(const struct sg_texts *body, bool dos)
 	return NULL;
 }
 
+/* Whether the block that is there, where ntpd reads it, sets minsane. */
+static bool block_sets_minsane(const struct sg_survey *survey)
+{
+	double ignored = 0;
+
+	for (size_t i = survey->block.first;
+	     i < survey->end && sg_in_block(&survey->block, i); i++)
+		if (sg_line_sets_tos(&survey->main.items[i], "minsane", &ignored))
+			return true;
+	return false;
+}
+
 /* Makes the block's lines and finds its place. */
 static int compose_block(struct sg_survey *survey,
                          const struct sg_ntpconf_request *request,
@@ -208,6 +220,7 @@ static int compose_block(struct sg_survey *survey,
 	find_minsane(survey, 0, &minsane);
 	if (failed == 0 && minsane > 1 && sg_texts_add(&body, "tos minsane 1") != 0)
 		failed = sg_fail_memory(error);
+	plan->lowers_minsane = minsane > 1 && !block_sets_minsane(survey);
 	*position = find_position(survey, minsane > 1);
 	if (failed == 0)
 		failed = judge_minsane(survey, request, *position, plan, error);
