@@ -1,6 +1,7 @@
 /*
- * A module that asks as pam_skewgate does, looks at nothing, waits as that does,
- * and refuses: what a clock tells of a user then is sshd's own and libpam's.
+ * A module that asks as pam_skewgate does, looks at nothing, waits as that
+ * does, and refuses: what a clock tells of a user then is sshd's own and
+ * libpam's.
  */
 #include <security/pam_ext.h>
 #include <security/pam_modules.h>

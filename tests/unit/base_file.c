@@ -344,11 +344,11 @@ static void test_split(void **state)
 		char *name = NULL;
 
 		snprintf(path, sizeof path, "%s", cases[i].path);
-		const char *directory = sg_path_split(path, &name);
+		const char *found = sg_path_split(path, &name);
 		assert_string_equal(name, cases[i].name);
-		assert_int_equal(directory == NULL, cases[i].directory == NULL);
-		if (directory != NULL)
-			assert_string_equal(directory, cases[i].directory);
+		assert_int_equal(found == NULL, cases[i].directory == NULL);
+		if (found != NULL)
+			assert_string_equal(found, cases[i].directory);
 	}
 }
 
