@@ -35,11 +35,12 @@ Try 'skewgate $command --help'." ]
 	run "$command" --json "$@"
 	[ "$status" = 2 ] && [ "$(jq -r '.error | "\(.code): \(.text)"' "$work/out")" = "usage: $text" ]
 	report "$command --json $*"
-	run "$command" "$@" --json
-	[ "$status" = 2 ] && case $text in
-	*needs*) true ;; # --json was the value, or it is asked for
-	*) [ "$(jq -r .error.text "$work/out")" = "$text" ] ;;
+	# Here it would be the value, or no option.
+	case $text,$* in
+	*'needs a value'*,* | *,'-- '*) return ;;
 	esac
+	run "$command" "$@" --json
+	[ "$status" = 2 ] && [ "$(jq -r .error.text "$work/out")" = "$text" ]
 	report "$command $* --json"
 }
 
