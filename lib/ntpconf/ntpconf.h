@@ -51,7 +51,7 @@ struct sg_ntpconf_plan {
 	char *text; /* the whole file as it shall be, with a NUL behind it */
 	size_t size;
 	char *block;              /* the managed block, or "" when none is needed */
-	bool lowers_minsane;      /* the block sets it, where none did before */
+	bool lowers_minsane;      /* the block has a tos line that it had not */
 	struct sg_texts disabled; /* lines that are turned off, or by undo on */
 	struct sg_warnings warnings; /* see skewgate(8) for the codes */
 	/* Lines that can keep ntpd from following the servers, each with its
