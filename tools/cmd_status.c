@@ -449,17 +449,26 @@ static int tell(const struct status *status)
 /* Leaves the measurement where the gate finds it. */
 static int record(const struct status *status)
 {
+	const struct sg_sntp_answer *measured = status->measured;
 	struct sg_error error = {0};
 
-	if (status->measured == NULL)
+	if (measured == NULL) {
 		sg_fail(&error, "server-unusable",
 		        "nothing was measured, and nothing recorded: %.800s",
 		        status->report.warnings.count > 0
 		            ? status->report.warnings.items[0].text
 		            : "no server is configured");
-	else if (sg_clock_store(SG_CLOCK_RECORD, status->measured,
-	                        status->daemon_gone, &error) == 0)
-		return EXIT_DONE;
+	} else {
+		const struct sg_measurement measurement = {
+			.server = measured->address,
+			.offset = measured->offset,
+			.bound = measured->root_distance,
+			.daemon_gone = status->daemon_gone,
+		};
+
+		if (sg_clock_store(SG_CLOCK_RECORD, &measurement, &error) == 0)
+			return EXIT_DONE;
+	}
 	fprintf(stderr, "skewgate: %s [%s]\n", error.text, error.code);
 	return EXIT_UNHEALTHY;
 }

@@ -4,8 +4,8 @@
 #ifndef SG_OPTIONS_H
 #define SG_OPTIONS_H
 
+#include "lib/daemon/daemon.h"
 #include "lib/ntpconf/ntpconf.h"
-#include "lib/timesync/timesync.h"
 
 /* The options of a server's line, where none are named. */
 #define DEFAULT_SERVER_OPTIONS "prefer iburst minpoll 4 maxpoll 4"

@@ -170,10 +170,15 @@ bool proof_measure(struct proof *proof, sg_usec *offset)
 
 void proof_record(const struct proof *proof, struct report *report)
 {
+	const struct sg_measurement measurement = {
+		.server = proof->last.address,
+		.offset = proof->last.offset,
+		.bound = proof->last.root_distance,
+	};
 	struct sg_error error = {0};
 
 	if (proof->last.usable &&
-	    sg_clock_store(SG_CLOCK_RECORD, &proof->last, false, &error) != 0)
+	    sg_clock_store(SG_CLOCK_RECORD, &measurement, &error) != 0)
 		(void)sg_warn(&report->warnings, "record-not-written", "%s",
 		              error.text);
 }

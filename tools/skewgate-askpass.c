@@ -8,7 +8,7 @@
  * It answers three prompts and no other: a host-key question is not to be
  * answered with a credential, nor by a program.
  */
-#include "lib/timesync/timesync.h"
+#include "lib/process/process.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -8,8 +8,10 @@
 #define SG_TOOLS_H
 
 #include "lib/base/base.h"
+#include "lib/clock/clock.h"
+#include "lib/daemon/daemon.h"
 #include "lib/ntpconf/ntpconf.h"
-#include "lib/timesync/timesync.h"
+#include "lib/sntp/sntp.h"
 #include "options.h"
 
 #include <jansson.h>

@@ -7,8 +7,8 @@
 #ifndef SG_GATE_H
 #define SG_GATE_H
 
+#include "lib/clock/clock.h"
 #include "lib/jwt/jwt.h"
-#include "lib/timesync/timesync.h"
 
 /* ---- policy.c ----------------------------------------------------------- */
 

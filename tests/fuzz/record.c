@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "lib/timesync/clock.c"
+#include "lib/clock/clock.c"
 
 #include <stdio.h>
 

@@ -17,13 +17,14 @@ gate=$(
 	{
 		codes_of "$srcdir"/lib/base/*.c "$srcdir"/lib/jwt/*.c \
 			"$srcdir"/lib/gate/*.c "$srcdir"/lib/pam/*.c \
-			"$srcdir"/lib/timesync/clock.c
+			"$srcdir"/lib/clock/clock.c
 		sed -n 's/^\t\[SG_[A-Z_]*\] = "\([a-z_]*\)",/\1/p' "$srcdir"/lib/jwt/reason.c
 	} | grep -vxE 'bad-time|file-(changed|not-synced|not-replaceable|unwritable)' | sort -u
 )
 time=$(codes_of "$srcdir"/lib/base/error.c "$srcdir"/lib/base/file.c \
 	"$srcdir"/lib/base/time.c "$srcdir"/lib/ntpconf/*.c \
-	"$srcdir"/lib/timesync/*.c "$srcdir"/tools/*.c | grep -v '^record-[ms]' | sort -u)
+	"$srcdir"/lib/clock/*.c "$srcdir"/lib/daemon/*.c \
+	"$srcdir"/lib/process/*.c "$srcdir"/lib/sntp/*.c "$srcdir"/tools/*.c | grep -v '^record-[ms]' | sort -u)
 options=$(sed -n 's/^\t{"\([a-z_]*\)", [A-Z_]*,.*/\1/p' "$srcdir"/lib/pam/options.c)
 
 # shellcheck disable=SC2086 # lists of words

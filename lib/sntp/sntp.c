@@ -6,7 +6,7 @@
  * the reply must repeat, and the socket is connected, so that the kernel drops
  * what comes from anywhere else.
  */
-#include "timesync.h"
+#include "sntp.h"
 
 #include <arpa/inet.h>
 #include <endian.h>

@@ -5,7 +5,7 @@
  * ntpd died at once, or though nothing was done at all (in a chroot, or by a
  * unit's Condition). What counts is a new process that stays alive.
  */
-#include "timesync.h"
+#include "daemon.h"
 
 #include <ctype.h>
 #include <fcntl.h>

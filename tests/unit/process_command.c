@@ -1,7 +1,7 @@
 /* External programs: their end, their output, and their time limit. */
 #include "check.h"
 
-#include "lib/timesync/timesync.h"
+#include "lib/process/process.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 /* External programs: found, held to a time limit, and heard. */
-#include "timesync.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  */
 #include "check.h"
 
-#include "lib/timesync/timesync.h"
+#include "lib/sntp/sntp.h"
 
 #include <arpa/inet.h>
 #include <endian.h>

@@ -6,7 +6,7 @@
  * hours after its daemon has died, and reads the contrary for minutes after
  * classic ntpd has started.
  */
-#include "timesync.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -191,8 +191,8 @@ void sg_clock_judge(const char *record, struct sg_clock *clock)
 			record);
 }
 
-int sg_clock_store(const char *record, const struct sg_sntp_answer *answer,
-                   bool daemon_gone, struct sg_error *error)
+int sg_clock_store(const char *record, const struct sg_measurement *measurement,
+                   struct sg_error *error)
 {
 	char boot_id[BOOT_ID_SIZE] = "";
 	sg_usec now = sg_time_since_boot();
@@ -201,9 +201,9 @@ int sg_clock_store(const char *record, const struct sg_sntp_answer *answer,
 		return sg_fail(error, "internal", "%s cannot be read: %s", BOOT_ID_FILE,
 		               strerror(errno));
 	json_auto_t *json = json_pack(
-		"{s:s, s:I, s:I, s:b, s:s, s:I, s:I}", "server", answer->address,
-		"offset_us", (json_int_t)answer->offset, "bound_us",
-		(json_int_t)answer->root_distance, "daemon_gone", daemon_gone,
+		"{s:s, s:I, s:I, s:b, s:s, s:I, s:I}", "server", measurement->server,
+		"offset_us", (json_int_t)measurement->offset, "bound_us",
+		(json_int_t)measurement->bound, "daemon_gone", measurement->daemon_gone,
 		"boot_id", boot_id, "boottime_us", (json_int_t)now,
 		"realtime_minus_boottime_us", (json_int_t)(sg_time_now() - now));
 	sg_auto_free char *text =

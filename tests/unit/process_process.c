@@ -1,7 +1,7 @@
 /* Processes: found by name, told from others of the same name or id. */
 #include "check.h"
 
-#include "lib/timesync/timesync.h"
+#include "lib/process/process.h"
 
 #include <errno.h>
 #include <sched.h>

@@ -2,7 +2,7 @@
  */
 #include "check.h"
 
-#include "lib/timesync/timesync.h"
+#include "lib/daemon/daemon.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* What the running ntpd says of itself, through ntpq. */
-#include "timesync.h"
+#include "daemon.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Processes, as proc(5) shows them. */
-#include "timesync.h"
+#include "process.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -1,5 +1,7 @@
 /* The step: the clock set at once, while ntpd is stopped. */
-#include "timesync.h"
+#include "daemon.h"
+
+#include "lib/sntp/sntp.h"
 
 #include <errno.h>
 #include <stdio.h>

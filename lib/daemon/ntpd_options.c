@@ -1,5 +1,5 @@
 /* ntpd's own options, as far as they decide which config it reads. */
-#include "timesync.h"
+#include "daemon.h"
 
 #include <string.h>
 
