@@ -1,7 +1,10 @@
 #!/bin/sh
-# What the module is: its faces, three libraries and no more, nothing that starts
-# a program, a thread or a connection, and no memory of its own between logins.
+# What the module is: its entry points, three libraries and no more, nothing that starts
+# a program, a thread or a connection, and no memory of its own between logins. And what
+# each directory of lib/ never does, by what its own library imports.
 module=${builddir:?}/.libs/pam_skewgate.so
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 number=0
 
 check() { # TITLE FOUND: what ought not to be there
@@ -15,7 +18,7 @@ check() { # TITLE FOUND: what ought not to be there
 }
 
 exported=$(nm --dynamic --defined-only "$module" | awk '$2 ~ /[A-Z]/ { print $3 }' | sort)
-faces='pam_sm_acct_mgmt
+entry_points='pam_sm_acct_mgmt
 pam_sm_authenticate
 pam_sm_close_session
 pam_sm_open_session
@@ -32,9 +35,8 @@ mutable=$(echo "$variables" | while read -r name address; do
 	[ $((0x$address)) -ge $(($1 + $2)) ] && echo "$name"
 done | grep -vx -e __dso_handle -e completed.0 -e __TMC_END__)
 
-echo 1..6
-check 'its faces are exported' "$(echo "$faces" | grep -vxF "$exported")"
-check 'and nothing else' "$(echo "$exported" | grep -vxF "$faces")"
+check 'its entry points are exported' "$(echo "$entry_points" | grep -vxF "$exported")"
+check 'and nothing else' "$(echo "$exported" | grep -vxF "$entry_points")"
 check 'it needs libcrypto, jansson, libpam and the C library only' \
 	"$(echo "$needed" | grep -vE '^lib(crypto\.so\.3|jansson\.so\.4|pam\.so\.0|c\.so\.6)$')"
 check 'it starts no program or thread, opens no connection, handles no signal' \
@@ -42,3 +44,46 @@ check 'it starts no program or thread, opens no connection, handles no signal' \
 check 'it has no variables' "$mutable"
 check 'it does not log or say anything but through libpam' \
 	"$(echo "$imported" | grep -xE '(v?syslog|__v?syslog_chk|v?printf|__v?printf_chk|puts|perror|stdout|stderr)')"
+
+# ---- who may do what -----------------------------------------------------------
+
+starts='v?fork|clone|exec[lv].*|posix_spawn.*|system|popen|kill|waitpid'
+talks='socket|connect|bind|send|sendto|sendmsg|recv|recvfrom|recvmsg|getaddrinfo|gethostby.*'
+sets='clock_settime|settimeofday|stime'
+reads='open|openat|fopen|opendir|scandir|read|stat|fstat|fstatat'
+
+imports() { # FILE...
+	nm --undefined-only "$@" | awk 'NF == 2 { print $2 }' | sed 's/@.*//' | sort -u
+}
+
+never() { # TITLE PATTERN DIRECTORY...
+	title=$1 pattern=$2
+	shift 2
+	for directory in "$@"; do
+		check "$directory $title" \
+			"$(imports "$builddir/.libs/lib$directory.a" | grep -xE "$pattern")"
+	done
+}
+
+never 'starts no program' "$starts" base clock gate jwt ntpconf options sntp
+never 'opens no socket' "$talks" base clock daemon gate jwt ntpconf options process
+never 'sets no clock' "$sets" base clock gate jwt ntpconf options process sntp
+never 'knows no room above it' 'sg_(command|process|sntp|service|ntpq|ntpd|step)_.*|aug_.*' \
+	base clock gate jwt options
+never 'opens no file' "$reads" ntpconf jwt
+# The same without what the linker throws away: purity is the design's, not a flag's.
+"${CC:-cc}" -shared -o "$work/module.so" "$builddir"/lib/pam/.libs/*.o -Wl,--no-gc-sections \
+	-Wl,--whole-archive "$builddir"/.libs/liboptions.a "$builddir"/.libs/libgate.a \
+	"$builddir"/.libs/libjwt.a "$builddir"/.libs/libclock.a "$builddir"/.libs/libbase.a \
+	-Wl,--no-whole-archive -lcrypto -ljansson -lpam 2>"$work/err" ||
+	echo 'cannot be linked' >>"$work/err"
+check 'the module is linked with all that it is made of' "$(cat "$work/err")"
+check 'and starts nothing, talks to nobody, sets no clock either' \
+	"$(imports --dynamic "$work/module.so" | grep -xE "$starts|$talks|$sets")"
+# The patterns find what they are for.
+for pair in "process:$starts" "sntp:$talks" "daemon:$sets"; do
+	missing='not found'
+	! imports "$builddir/.libs/lib${pair%%:*}.a" | grep -qxE "${pair#*:}" || missing=
+	check "lib${pair%%:*} does what the others never do" "$missing"
+done
+echo "1..$number"
