@@ -6,7 +6,7 @@
  */
 #include "tools.h"
 
-#include "lib/pam/pam.h"
+#include "lib/gate/gate.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -8,39 +8,7 @@
 #define SG_GATE_H
 
 #include "lib/clock/clock.h"
-#include "lib/jwt/jwt.h"
-
-/* ---- policy.c ----------------------------------------------------------- */
-
-/* The widest leeway: more would hide that a clock is wrong, see
- * pam_skewgate(8). */
-#define SG_MAX_LEEWAY (300 * SG_SECOND)
-
-/* What to do when this host's clock is bad. */
-enum sg_bad_clock {
-	SG_BAD_CLOCK_IGNORE,
-	SG_BAD_CLOCK_WARN,
-	SG_BAD_CLOCK_DENY,
-};
-
-/* What a host asks of a token. */
-struct sg_policy {
-	char *issuer;
-	struct sg_texts audiences; /* none: a token must not have any */
-	sg_algorithms algorithms;
-	char *user_claim;
-	char *user_suffix; /* NULL: none */
-	struct sg_texts required;
-	struct sg_window_rules window;
-	enum sg_bad_clock on_bad_clock;
-	sg_usec max_clock_error;
-	bool single_use;
-};
-
-/* The defaults; `issuer` has none. Returns 0, or -1 without memory. */
-int sg_policy_begin(struct sg_policy *policy);
-
-void sg_policy_free(struct sg_policy *policy);
+#include "lib/policy/policy.h"
 
 /* ---- judge.c ------------------------------------------------------------ */
 
@@ -94,6 +62,9 @@ void sg_gate_unavailable(const struct sg_error *error, sg_usec now,
 void sg_verdict_free(struct sg_verdict *verdict);
 
 /* ---- store.c ------------------------------------------------------------ */
+
+/* The directory of used tokens. */
+#define SG_STORE SG_STATE_DIR "/used-tokens"
 
 /*
  * Uses a token up: of all processes that ask for the same issuer and `jti`

@@ -1,8 +1,10 @@
-/* What is between the files of the module. */
+/*
+ * pam: the module pam_skewgate.so; what is between its files.
+ */
 #ifndef SG_PAM_MODULE_H
 #define SG_PAM_MODULE_H
 
-#include "pam.h"
+#include "lib/gate/gate.h"
 
 #include <security/pam_modules.h>
 

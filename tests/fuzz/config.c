@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "lib/pam/options.c"
+#include "lib/policy/options.c"
 
 /* ---- what was read ------------------------------------------------------ */
 

@@ -16,7 +16,7 @@ codes_of() { # FILE...
 gate=$(
 	{
 		codes_of "$srcdir"/lib/base/*.c "$srcdir"/lib/jwt/*.c \
-			"$srcdir"/lib/gate/*.c "$srcdir"/lib/pam/*.c \
+			"$srcdir"/lib/gate/*.c "$srcdir"/lib/pam/*.c "$srcdir"/lib/policy/*.c \
 			"$srcdir"/lib/clock/clock.c
 		sed -n 's/^\t\[SG_[A-Z_]*\] = "\([a-z_]*\)",/\1/p' "$srcdir"/lib/jwt/reason.c
 	} | grep -vxE 'bad-time|file-(changed|not-synced|not-replaceable|unwritable)' | sort -u
@@ -25,7 +25,7 @@ time=$(codes_of "$srcdir"/lib/base/error.c "$srcdir"/lib/base/file.c \
 	"$srcdir"/lib/base/time.c "$srcdir"/lib/ntpconf/*.c \
 	"$srcdir"/lib/clock/*.c "$srcdir"/lib/daemon/*.c \
 	"$srcdir"/lib/process/*.c "$srcdir"/lib/sntp/*.c "$srcdir"/tools/*.c | grep -v '^record-[ms]' | sort -u)
-options=$(sed -n 's/^\t{"\([a-z_]*\)", [A-Z_]*,.*/\1/p' "$srcdir"/lib/pam/options.c)
+options=$(sed -n 's/^\t{"\([a-z_]*\)", [A-Z_]*,.*/\1/p' "$srcdir"/lib/policy/options.c)
 
 # shellcheck disable=SC2086 # lists of words
 set -- $gate $time $options

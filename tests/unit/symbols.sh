@@ -65,15 +65,15 @@ never() { # TITLE PATTERN DIRECTORY...
 	done
 }
 
-never 'starts no program' "$starts" base clock gate jwt ntpconf options sntp
-never 'opens no socket' "$talks" base clock daemon gate jwt ntpconf options process
-never 'sets no clock' "$sets" base clock gate jwt ntpconf options process sntp
+never 'starts no program' "$starts" base clock gate jwt ntpconf policy sntp
+never 'opens no socket' "$talks" base clock daemon gate jwt ntpconf policy process
+never 'sets no clock' "$sets" base clock gate jwt ntpconf policy process sntp
 never 'knows no room above it' 'sg_(command|process|sntp|service|ntpq|ntpd|step)_.*|aug_.*' \
-	base clock gate jwt options
+	base clock gate jwt policy
 never 'opens no file' "$reads" ntpconf jwt
 # The same without what the linker throws away: purity is the design's, not a flag's.
 "${CC:-cc}" -shared -o "$work/module.so" "$builddir"/lib/pam/.libs/*.o -Wl,--no-gc-sections \
-	-Wl,--whole-archive "$builddir"/.libs/liboptions.a "$builddir"/.libs/libgate.a \
+	-Wl,--whole-archive "$builddir"/.libs/libpolicy.a "$builddir"/.libs/libgate.a \
 	"$builddir"/.libs/libjwt.a "$builddir"/.libs/libclock.a "$builddir"/.libs/libbase.a \
 	-Wl,--no-whole-archive -lcrypto -ljansson -lpam 2>"$work/err" ||
 	echo 'cannot be linked' >>"$work/err"

@@ -1,5 +1,5 @@
 /* A host's policy, and what holds when it says nothing. */
-#include "gate.h"
+#include "policy.h"
 
 #include <string.h>
 

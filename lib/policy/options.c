@@ -4,7 +4,7 @@
  * A line that is not understood is an error, never a default: a misspelt
  * `audience` would let in what its writer meant to keep out.
  */
-#include "pam.h"
+#include "policy.h"
 
 #include <stdio.h>
 #include <string.h>
