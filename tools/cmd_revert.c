@@ -191,9 +191,10 @@ static int run(struct revert *revert)
 {
 	struct sg_error error = {0};
 
-	int code = host_begin(&revert->host, &revert->report, revert->options->root,
-	                      revert->options->config, !revert->options->no_restart,
-	                      false, &error);
+	int code =
+		host_begin(&revert->host, &revert->report, revert->options->root,
+	               revert->options->config,
+	               revert->options->no_restart ? 0 : HOST_RESTARTS, &error);
 	if (code != EXIT_DONE)
 		return report_fail(&revert->report, code, &error);
 	/* What does not run now is not started by an undoing. */

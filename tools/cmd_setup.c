@@ -535,9 +535,10 @@ static int run(struct setup *setup)
 	const struct options *options = &setup->options;
 	struct sg_error error = {0};
 
-	int code =
-		host_begin(&setup->host, &setup->report, options->root, options->config,
-	               !options->no_restart, options->dry_run, &error);
+	unsigned use = (options->no_restart ? 0U : HOST_RESTARTS) |
+	               (options->dry_run ? HOST_LOOKS : 0U);
+	int code = host_begin(&setup->host, &setup->report, options->root,
+	                      options->config, use, &error);
 	if (code != EXIT_DONE)
 		return report_fail(&setup->report, code, &error);
 	setup->change.was_running = setup->host.ntpd.pid != 0;

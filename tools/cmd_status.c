@@ -281,8 +281,9 @@ static void examine(struct status *status)
 	struct sg_error error = {0};
 
 	sg_clock_ask_kernel(&status->clock);
-	status->has_ntpd = host_begin(&status->host, &status->report, NULL, NULL,
-	                              true, true, &error) == EXIT_DONE;
+	status->has_ntpd =
+		host_begin(&status->host, &status->report, NULL, NULL,
+	               HOST_RESTARTS | HOST_LOOKS, &error) == EXIT_DONE;
 	if (status->has_ntpd) {
 		judge_daemon(status);
 		read_config(status);

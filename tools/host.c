@@ -78,14 +78,13 @@ static int take_lock(struct host *host, const char *config,
 }
 
 static int open_host(struct host *host, const char *root_path,
-                     const char *config, bool restarts, bool dry,
-                     struct sg_error *error)
+                     const char *config, unsigned use, struct sg_error *error)
 {
 	*host = NO_HOST;
 	host->root_path = root_path;
 	/* Who edits a tree, or a file of their own, needs no more than that. */
-	if (geteuid() != 0 && !dry && root_path == NULL &&
-	    (restarts || config == NULL)) {
+	if (geteuid() != 0 && (use & HOST_LOOKS) == 0 && root_path == NULL &&
+	    ((use & HOST_RESTARTS) != 0 || config == NULL)) {
 		sg_fail(
 			error, "not-root",
 			"this edits the host's config and restarts ntpd, so it must run "
@@ -100,7 +99,7 @@ static int open_host(struct host *host, const char *root_path,
 			return EXIT_CONFIG;
 		}
 	}
-	return dry ? EXIT_DONE : take_lock(host, config, error);
+	return (use & HOST_LOOKS) != 0 ? EXIT_DONE : take_lock(host, config, error);
 }
 
 void host_close(struct host *host)
@@ -315,10 +314,11 @@ static void look_for_reader(struct host *host)
 	host_close(&live);
 }
 
-static int find_config(struct host *host, const char *config, bool look,
+static int find_config(struct host *host, const char *config, unsigned use,
                        struct sg_error *error)
 {
-	if (host->root_path != NULL || (config != NULL && !look)) {
+	if (host->root_path != NULL ||
+	    (config != NULL && (use & HOST_RESTARTS) == 0)) {
 		int code = find_in_tree(host, config, error);
 
 		if (code != EXIT_DONE)
@@ -348,13 +348,12 @@ static int find_config(struct host *host, const char *config, bool look,
 }
 
 int host_begin(struct host *host, struct report *report, const char *root_path,
-               const char *config, bool restarts, bool dry,
-               struct sg_error *error)
+               const char *config, unsigned use, struct sg_error *error)
 {
-	int code = open_host(host, root_path, config, restarts, dry, error);
+	int code = open_host(host, root_path, config, use, error);
 
 	if (code == EXIT_DONE)
-		code = find_config(host, config, restarts, error);
+		code = find_config(host, config, use, error);
 	if (code != EXIT_DONE)
 		return code;
 	if (host->service.layout != NULL)

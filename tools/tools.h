@@ -134,15 +134,20 @@ struct host {
 
 #define NO_HOST ((struct host){.root = -1, .lock = -1})
 
+/* What a run is going to do. */
+enum {
+	HOST_RESTARTS = 1, /* restart ntpd: it has to read the config, as root */
+	HOST_LOOKS = 2,    /* look only: it takes no lock, and anybody may */
+};
+
 /*
- * Begins a run: opens the tree, takes the lock unless `dry`, and finds the
- * config, which is `config` when it is given, else the one that ntpd reads; the
- * report tells it. `restarts` says that ntpd matters: then a config that it
- * does not read is an error, and root is asked for. Returns an exit code.
+ * Begins a run that is going to `use` the host so: opens the tree, takes the
+ * lock, and finds the config, which is `config` when it is given, else the one
+ * that ntpd reads; the report tells it. Returns an exit code.
  */
 int host_begin(struct host *host, struct report *report, const char *root_path,
-               const char *config, bool restarts, bool dry,
-               struct sg_error *error);
+               const char *config, unsigned use, struct sg_error *error);
+
 /* The files that ntpd reads besides the config, in its order. */
 struct included {
 	struct sg_ntpconf_included
