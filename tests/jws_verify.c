@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Verifies one compact JWS, for conformance suites: the signature layer alone,
  * with its whole table of algorithms, whatever the payload is.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The change to the host, and its way back.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * skewgate explain: what the module would say of a token, and why.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* skewgate query: what time servers say, as `ntpdate -q` tells it. */
 #include "tools.h"
 

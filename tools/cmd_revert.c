@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* skewgate revert: undoes what setup did, and nothing that others did since. */
 #include "tools.h"
 

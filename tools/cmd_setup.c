@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * skewgate setup: points ntpd at the time server, and proves that the host
  * follows it.

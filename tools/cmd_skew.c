@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * skewgate skew: what the log of many logins says of each issuer's clock.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * skewgate status: what this host's clock is worth, in one look.
  *

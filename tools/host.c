@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The host that a run is about: its lock, its ntpd, and what that really reads.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The options of every command: what they are called, what they take, what they
  * set, what help says of them.

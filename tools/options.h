@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * options: the command line of skewgate, one table for all of its commands.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The proof: what the servers say, and whether ntpd really follows one of them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a run tells: its steps, and in the end words or one JSON object. */
 #include "tools.h"
 

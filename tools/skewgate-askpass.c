@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * skewgate-askpass: answers ssh's prompts with a token, for scripts.
  *

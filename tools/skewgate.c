@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* skewgate: picks the command, and reads its options. */
 #include "tools.h"
 

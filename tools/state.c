@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a run leaves for the next one: below the state directory the config as
  * it was, and what --override-dhcp replaced; in /run, since it ends with the

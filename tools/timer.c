@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Whom the clock record's timer may ask: a drop-in for its unit.
  *

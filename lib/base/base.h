@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * base: what every other folder stands on.
  *

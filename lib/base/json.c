@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Strings as JSON, which is UTF-8: those of files and programs may not be. */
 #include "base.h"
 

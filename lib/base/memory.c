@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Cleanup bound to scope, and the list that owns its texts. */
 #include "base.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Time in microseconds, and as text. */
 #include "base.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Files that a login rests on: the policy, the keys, the clock record.
  *

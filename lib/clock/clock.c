@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What this host's clock is worth: by a measurement that was left in a record,
  * or by the kernel's own word.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ntpd's own options, as far as they decide which config it reads. */
 #include "daemon.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the running ntpd says of itself, through ntpq. */
 #include "daemon.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The service that runs ntpd: found, started, stopped, and never believed.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The step: the clock set at once, while ntpd is stopped. */
 #include "daemon.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The decision as JSON, and the claims of a token that was not believed. */
 #include "gate.h"
 

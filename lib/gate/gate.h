@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * gate: the decision over a login's token, and how it is told.
  *

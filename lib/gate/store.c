@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Used tokens: a `jti` logs in once.
  *

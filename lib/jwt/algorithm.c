@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The algorithms and curves that are known (RFC 7518, RFC 8037). */
 #include "algorithm.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The algorithms as a table: what keys and signatures are checked against. */
 #ifndef SG_JWT_ALGORITHM_H
 #define SG_JWT_ALGORITHM_H

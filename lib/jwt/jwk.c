@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One key: from a JWK (RFC 7517, RFC 7518 section 6, RFC 8037) to OpenSSL.
  *

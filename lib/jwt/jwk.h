@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One key: a JWK, or what it becomes for OpenSSL. */
 #ifndef SG_JWT_JWK_H
 #define SG_JWT_JWK_H

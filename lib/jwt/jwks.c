@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Key sets, and the choice of the one key that a token is verified with.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Compact JWS (RFC 7515): taken apart, and verified.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * jwt: JSON Web Tokens: keys, signatures, claims, and their time window.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A public key in PEM (RFC 7468), which is a key set of one.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Why a token is refused: the reasons' names, and the refusals themselves. */
 #include "jwt.h"
 

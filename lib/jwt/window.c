@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The time window of a token (RFC 7519 sections 4.1.4 to 4.1.6), as arithmetic.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * /etc/default and /etc/sysconfig: the shell assignments that start ntpd,
  * through Augeas's own Shellvars lens.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a config asks of ntpd that can keep it from following a server which
  * answers. Whether it does depends on the host, so these are told when ntpd

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Text as numbered lines of words, through Augeas and our own lens.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Inside ntpconf only: text as numbered lines of words, through Augeas. */
 #ifndef SG_NTPCONF_LINES_H
 #define SG_NTPCONF_LINES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What ntp.conf names: a server, the files that it includes, its log. */
 #include "lines.h"
 

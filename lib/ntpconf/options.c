@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The words of a `server` line: which of them ntpd knows, what they name. */
 #include "lines.h"
 

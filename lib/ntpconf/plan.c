@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The edit: one managed block, and nothing else.
  *

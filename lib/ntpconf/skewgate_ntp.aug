@@ -1,3 +1,4 @@
+(* SPDX-License-Identifier: MIT *)
 (*
 Module: Skewgate_Ntp
   ntp.conf, as far as skewgate must understand it, and not further: the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The sources that ntpd will have: an administrator's existing line for our
  * server, others beside it, and what mixing them means.

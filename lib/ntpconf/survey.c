@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What ntpd reads, in its order: the main file up to a line `end`, included
  * files in the place of their line, those of ntp.d in any case; and which lines

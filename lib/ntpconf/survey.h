@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Inside ntpconf only: what ntpd reads, and which sources that gives it. */
 #ifndef SG_NTPCONF_SURVEY_H
 #define SG_NTPCONF_SURVEY_H

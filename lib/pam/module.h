@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pam: the module pam_skewgate.so; what is between its files.
  */

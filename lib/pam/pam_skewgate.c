@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The entry points of pam_skewgate.so (pam_sm_authenticate(3) and its like).
  *

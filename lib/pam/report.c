@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the module tells: the log, and the user. */
 #include "module.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The options: lines of the config, and arguments in the PAM stack.
  *

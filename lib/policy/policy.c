@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A host's policy, and what holds when it says nothing. */
 #include "policy.h"
 

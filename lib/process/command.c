@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* External programs: found, held to a time limit, and heard. */
 #include "process.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Processes, as proc(5) shows them. */
 #include "process.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a time server says: SNTP (RFC 5905 section 14, RFC 4330).
  *

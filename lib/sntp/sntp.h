@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sntp: what time servers say, by SNTP.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a decision costs, beside OpenSSL alone and libjwt, in one process: the
  * three take turns, and the median of the rounds is told.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Any bytes as skewgate.conf, and as the module's arguments: they are read or
  * refused with the line that is wrong; what was read is within its bounds, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the fuzz targets share: each is a file with one function that libFuzzer
  * calls with bytes, and that aborts when what it expects is not so. */
 #ifndef SG_FUZZ_H

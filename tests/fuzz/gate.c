@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Any bytes as a token, as the payload of one whose signature held, as a key
  * set: each is decided with a reason, and nothing is accepted but what is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Any bytes as the log that `skewgate skew` reads: what it counts is what an
  * oracle counts that takes the log apart by itself, and of what it prints, in

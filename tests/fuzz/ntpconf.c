@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Any bytes as ntp.conf: the plan is made or refused with a reason; made twice
  * it is made once; undone, the bytes are back.

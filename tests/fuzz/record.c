@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Any bytes as the clock record: it is taken when it is an object of just these
  * seven members, each of its type and range, and of this boot and no older than

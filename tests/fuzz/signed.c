@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What lies behind a good signature: the token is signed here, with a secret of
  * the key set, and its claims, the policy, the time and the clock are taken

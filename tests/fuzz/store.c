@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Any order of logins, at clocks that are stepped to and fro: no token is
  * accepted twice, whatever was forgotten in between; explain's look says what

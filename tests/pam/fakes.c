@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A host of a test's own making, for whatever program loads this first: the
  * time, the kernel's word on the clock, and where /run and the state are.

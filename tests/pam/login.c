@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One login through the real libpam, told line by line: what was asked and
  * answered, what was logged, what each call returned.

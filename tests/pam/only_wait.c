@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A module that asks as pam_skewgate does, looks at nothing, waits as that
  * does, and refuses: what a clock tells of a user then is sshd's own and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A module in pam_systemd's place, as a session line: it writes what that would
  * find, the session's limit and the variable of pam_skewgate, into a file.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the tests of the gate share: keys, tokens, and a host to judge them.
 
 Honest tokens are made by PyJWT, the others by hand on top of the cryptography

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034 # the tests read these
 # What a system test can do to its host, and what it can expect of it.
 #

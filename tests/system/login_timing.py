@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 # What tests/system/login-timing runs in the test lab: known and unknown user in
 # random order, each in a connection of its own. The answer is sent a while after the
 # prompt: sshd lets each request take a time of its own, which would hide the rest.

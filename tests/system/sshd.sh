@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034 # the tests read these
 # A host with sshd and the module, and a client: what a login test can do to them.
 # No socket is between them: sshd -i is at the other end of a ProxyCommand.

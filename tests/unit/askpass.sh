@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # skewgate-askpass: which prompts it answers, with what, and what it leaves behind.
 # shellcheck disable=SC2089,SC2090 # commands are the program's to split
 askpass=${builddir:?}/skewgate-askpass

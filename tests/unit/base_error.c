@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Errors and warnings, and the lists that hold texts. */
 #include "check.h"
 

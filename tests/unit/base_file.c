@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The catalogue of what can stand in the place of a config: each is replaced
  * whole, or refused and left alone. What needs root is in tests/system.

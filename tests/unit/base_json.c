@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Strings as JSON. */
 #include "check.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Times as text, both ways. */
 #include "check.h"
 

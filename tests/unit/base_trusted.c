@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Files that a login rests on: who could have written them, by every directory
  * and link on their path. */
 #include "check.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What every unit test includes: cmocka, with what it needs before it. */
 #ifndef SG_CHECK_H
 #define SG_CHECK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which config ntpd's options name, as ntpsec's and the classic ntpd read them.
  */
 #include "check.h"

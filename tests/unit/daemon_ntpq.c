@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What ntpd says of itself, by an ntpq that prints what ntpsec's and the
  * classic one print: which source it follows is taken from there, and an answer

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The decision as tables: the order of the reasons, whose clock it was, and
  * what a bad clock means. Tokens are signed here, so that all behind a

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # What is shipped was built hardened: position-independent, read-only after
 # relocation, with stack protector and checked string functions.
 : "${builddir:?}"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base64url: every byte string has one spelling. */
 #include "check.h"
 

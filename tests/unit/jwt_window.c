@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The window as arithmetic, and the claims that it is made of. */
 #include "check.h"
 

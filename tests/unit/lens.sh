@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The lens: augparse checks its types, and runs its tests.
 : "${srcdir:?}"
 

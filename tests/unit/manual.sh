@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The manual pages list every code and every reason that is told; the user-data that
 # README.md offers is the file that virtual machines are started with.
 : "${srcdir:?}"

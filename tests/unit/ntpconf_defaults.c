@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The file of shell assignments: read, changed, and changed back. */
 #include "check.h"
 

@@ -1,3 +1,4 @@
+(* SPDX-License-Identifier: MIT *)
 (* The lens: what a line becomes, and that it can be written. *)
 module Ntpconf_Lens =
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The edit, as a specification: texts before and after. */
 #include "check.h"
 

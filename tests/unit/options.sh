@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The command line of skewgate: every command answers a bad word in the same way, and
 # its help has the options that its manual page has.
 : "${srcdir:?}"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* External programs: their end, their output, and their time limit. */
 #include "check.h"
 

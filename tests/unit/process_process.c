@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Processes: found by name, told from others of the same name or id. */
 #include "check.h"
 

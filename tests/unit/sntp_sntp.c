@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * SNTP against a server on loopback that follows a script: what it gets wrong
  * is named, and its time is taken only when it is right.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # What the module is: its entry points, three libraries and no more, nothing that starts
 # a program, a thread or a connection, and no memory of its own between logins. And what
 # each directory of lib/ never does, by what its own library imports.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 # A virtual machine: started with user-data and a hardware clock, asked things, and
 # turned off. Its disk is a copy of the image's, and stays when it is off.
