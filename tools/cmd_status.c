@@ -235,12 +235,15 @@ static void measure(struct status *status)
 
 /* ---- the judgement ------------------------------------------------------ */
 
-/* ntpd has stepped the clock, and measures its frequency: it says leap 11, and
- * yet the clock is right. */
-static bool is_pending(const struct status *status)
+/* What ntpd says; that it has just stepped the clock counts only when that is
+ * right. */
+static enum sg_ntpq_word judge_word(const struct status *status)
 {
-	return proof_is_pending(&status->ntpq) && status->measured != NULL &&
-	       llabs(status->measured->offset) <= SG_SYNCHRONISED_OFFSET;
+	enum sg_ntpq_word word = sg_ntpq_judge(&status->ntpq);
+	bool right = status->measured != NULL &&
+	             llabs(status->measured->offset) <= SG_SYNCHRONISED_OFFSET;
+
+	return word == SG_NTPQ_PENDING && !right ? SG_NTPQ_LEAP_ALARM : word;
 }
 
 static void judge_selection(struct status *status)
@@ -249,16 +252,23 @@ static void judge_selection(struct status *status)
 
 	if (!status->asked_ntpd)
 		return;
-	if (ntpq->selected[0] == '\0')
+	switch (judge_word(status)) {
+	case SG_NTPQ_NOT_SELECTED:
 		warn(status, "not-synchronised",
 		     "ntpd has not selected a source; look at \"ntpq -pn\"");
-	else if (is_pending(status))
+		break;
+	case SG_NTPQ_PENDING:
 		proof_warn_pending(&status->report);
-	else if (ntpq->leap == 3)
+		break;
+	case SG_NTPQ_LEAP_ALARM:
 		warn(status, "not-synchronised",
 		     "ntpd has selected %s, but says that the clock is not "
 		     "synchronised%s%s; it may need longer, or may not set the clock",
 		     ntpq->selected, ntpq->event[0] != '\0' ? ": " : "", ntpq->event);
+		break;
+	case SG_NTPQ_FOLLOWS:
+		break;
+	}
 	judge_sources(status);
 }
 
@@ -266,9 +276,8 @@ static void judge_selection(struct status *status)
  * reference clock is followed, there is none. */
 static bool is_healthy(const struct status *status)
 {
-	const struct sg_ntpq *ntpq = &status->ntpq;
-	bool follows =
-		ntpq->selected[0] != '\0' && (ntpq->leap != 3 || is_pending(status));
+	enum sg_ntpq_word word = judge_word(status);
+	bool follows = word == SG_NTPQ_FOLLOWS || word == SG_NTPQ_PENDING;
 	bool right = status->measured != NULL
 	                 ? llabs(status->measured->offset) <= status->max_offset
 	                 : status->server_count == 0 && status->asked_ntpd;

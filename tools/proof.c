@@ -225,16 +225,11 @@ bool proof_follows_other(struct proof *proof, char other[INET6_ADDRSTRLEN])
 	struct sg_error ignored = {0};
 
 	bool follows = sg_ntpq_ask(&stop_signal, &ntpq, &ignored) == 0 &&
-	               ntpq.selected[0] != '\0' && ntpq.leap != 3 &&
+	               sg_ntpq_judge(&ntpq) == SG_NTPQ_FOLLOWS &&
 	               (ntpq.clock || !is_ours(proof, ntpq.selected));
 	snprintf(other, INET6_ADDRSTRLEN, "%s", ntpq.selected);
 	sg_texts_free(&ntpq.sources);
 	return follows;
-}
-
-bool proof_is_pending(const struct sg_ntpq *ntpq)
-{
-	return ntpq->leap == 3 && strcmp(ntpq->event, "freq_mode") == 0;
 }
 
 void proof_warn_pending(struct report *report)
@@ -248,8 +243,10 @@ void proof_warn_pending(struct report *report)
 static int test_word(struct proof *proof, const struct sg_ntpq *ntpq,
                      struct report *report, struct sg_error *error)
 {
+	enum sg_ntpq_word word = sg_ntpq_judge(ntpq);
+
 	report->why = "not-selected";
-	if (ntpq->selected[0] == '\0')
+	if (word == SG_NTPQ_NOT_SELECTED)
 		return sg_fail(error, "not-synchronised",
 		               "ntpd runs but has not selected a source; it may need "
 		               "longer (--wait), look at \"ntpq -pn\"");
@@ -260,7 +257,7 @@ static int test_word(struct proof *proof, const struct sg_ntpq *ntpq,
 		               "--exclusive to disable the other sources",
 		               ntpq->selected);
 	report->why = "leap-alarm";
-	if (ntpq->leap == 3 && !proof_is_pending(ntpq))
+	if (word == SG_NTPQ_LEAP_ALARM)
 		return sg_fail(error, "not-synchronised",
 		               "ntpd has selected %s but says that the clock is not "
 		               "synchronised (leap 11%s%s); it may need longer, or may "
@@ -310,7 +307,7 @@ enum answer proof_test(struct proof *proof, const struct sg_process *process,
 	}
 	if (failed == 0) {
 		report->why = NULL;
-		proof->pending = proof_is_pending(&ntpq);
+		proof->pending = sg_ntpq_judge(&ntpq) == SG_NTPQ_PENDING;
 		proof->by_clock = ntpq.clock;
 		snprintf(proof->followed, sizeof proof->followed, "%s", ntpq.selected);
 	}

@@ -234,12 +234,7 @@ bool proof_has_server(struct proof *proof);
 /* Whether ntpd is synchronised to none of the servers but to `other`. */
 bool proof_follows_other(struct proof *proof, char other[INET6_ADDRSTRLEN]);
 
-/* Whether ntpd says leap 11 because it measures the clock's frequency: it does
- * so for five minutes after it has stepped the clock, and follows its source.
- */
-bool proof_is_pending(const struct sg_ntpq *ntpq);
-
-/* Warns that ntpd is in that state. */
+/* Warns that ntpd says leap 11 since it has stepped the clock. */
 void proof_warn_pending(struct report *report);
 
 /*

@@ -132,6 +132,18 @@ struct sg_ntpq {
 	struct sg_texts sources; /* the addresses it has */
 };
 
+/* What that comes to. */
+enum sg_ntpq_word {
+	SG_NTPQ_FOLLOWS,
+	/* It has stepped the clock and follows its source, but says leap 11 for
+	 * five minutes, in which it measures the clock's frequency. */
+	SG_NTPQ_PENDING,
+	SG_NTPQ_NOT_SELECTED,
+	SG_NTPQ_LEAP_ALARM, /* it has selected a source, and does not follow it */
+};
+
+enum sg_ntpq_word sg_ntpq_judge(const struct sg_ntpq *ntpq);
+
 /* Asks the ntpd on 127.0.0.1. Start from zeros; free the sources. Error:
  * ntpq-failed. */
 int sg_ntpq_ask(const volatile sig_atomic_t *stop, struct sg_ntpq *ntpq,

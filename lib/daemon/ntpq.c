@@ -12,6 +12,9 @@
 /* The characters that ntpq sets before a source (ntpq(1), tally codes). */
 #define TALLIES " x.-+#*o"
 
+/* RFC 5905's leap indicator of a clock that is not synchronised. */
+#define LEAP_ALARM 3
+
 /* What the words for events are made of. */
 #define EVENT_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 
@@ -114,6 +117,16 @@ static int read_answer(char *output, struct sg_ntpq *ntpq,
 	           : sg_fail(error, "ntpq-failed",
 	                     "ntpq did not get an answer from ntpd on 127.0.0.1; "
 	                     "look at ntpd's log, and at its restrict lines");
+}
+
+enum sg_ntpq_word sg_ntpq_judge(const struct sg_ntpq *ntpq)
+{
+	if (ntpq->selected[0] == '\0')
+		return SG_NTPQ_NOT_SELECTED;
+	if (ntpq->leap != LEAP_ALARM)
+		return SG_NTPQ_FOLLOWS;
+	return strcmp(ntpq->event, "freq_mode") == 0 ? SG_NTPQ_PENDING
+	                                             : SG_NTPQ_LEAP_ALARM;
 }
 
 int sg_ntpq_ask(const volatile sig_atomic_t *stop, struct sg_ntpq *ntpq,

@@ -202,11 +202,32 @@ static void test_mute(void **state)
 	}
 }
 
+static void test_judge(void **state)
+{
+	static const struct {
+		struct sg_ntpq ntpq;
+		enum sg_ntpq_word word;
+	} cases[] = {
+		{{.selected = "a", .leap = 0}, SG_NTPQ_FOLLOWS},
+		{{.selected = "a", .leap = 2, .event = "freq_mode"}, SG_NTPQ_FOLLOWS},
+		{{.selected = "a", .leap = 3, .event = "freq_mode"}, SG_NTPQ_PENDING},
+		{{.selected = "a", .leap = 3, .event = "restart"}, SG_NTPQ_LEAP_ALARM},
+		{{.selected = "a", .leap = 3}, SG_NTPQ_LEAP_ALARM},
+		{{.leap = 0}, SG_NTPQ_NOT_SELECTED},
+		{{.leap = 3, .event = "freq_mode"}, SG_NTPQ_NOT_SELECTED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_int_equal(sg_ntpq_judge(&cases[i].ntpq), cases[i].word);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_mute),
+		cmocka_unit_test(test_judge),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);
