@@ -30,10 +30,10 @@
 
 /* A row of the table: an option of some commands. */
 struct row {
-	unsigned commands; /* their bits */
 	const char *name;
 	const char *argument; /* what help calls it; NULL: it takes none */
 	int argument_kind;    /* getopt's */
+	unsigned commands;    /* the bits of those that have it */
 	int (*set)(const struct row *row, const char *value,
 	           struct options *options, struct sg_error *error);
 	size_t place; /* in struct options, for set_flag and set_string */
@@ -92,16 +92,16 @@ static int set_step(const struct row *row, const char *method,
 	static const struct {
 		const char *name;
 		enum sg_step step;
-	} table[] = {
+	} methods[] = {
 		{"auto", SG_STEP_AUTO},
 		{"ntpdate", SG_STEP_NTPDATE},
 		{"builtin", SG_STEP_BUILTIN},
 	};
 
 	(void)row;
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-		if (method == NULL || strcmp(method, table[i].name) == 0) {
-			options->step = table[i].step;
+	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+		if (method == NULL || strcmp(method, methods[i].name) == 0) {
+			options->step = methods[i].step;
 			return 0;
 		}
 	return sg_fail(error, "usage",
@@ -165,46 +165,46 @@ static int set_prometheus(const struct row *row, const char *value,
 #define STRING(field) set_string, offsetof(struct options, field)
 
 static const struct row table[] = {
-	{SETUP, "server", "ADDR", required_argument, add_server, 0,
+	{"server", "ADDR", required_argument, SETUP, add_server, 0,
      "time server, repeatable (169.254.169.123)"},
-	{SETUP, "server-options", "STR", required_argument, set_server_options, 0,
+	{"server-options", "STR", required_argument, SETUP, set_server_options, 0,
      "options of its line (" DEFAULT_SERVER_OPTIONS ")"},
-	{SETUP | REVERT, "config", "FILE", required_argument, STRING(config),
+	{"config", "FILE", required_argument, SETUP | REVERT, STRING(config),
      "the ntp.conf to edit (the one that ntpd reads)"},
-	{SETUP, "step", "auto|ntpdate|builtin", optional_argument, set_step, 0,
+	{"step", "auto|ntpdate|builtin", optional_argument, SETUP, set_step, 0,
      "stop ntpd, set the clock now, start ntpd"},
-	{SETUP, "exclusive", NO_ARGUMENT, FLAG(exclusive),
+	{"exclusive", NO_ARGUMENT, SETUP, FLAG(exclusive),
      "disable every other source, and leapfile"},
-	{SETUP, "override-dhcp", NO_ARGUMENT, FLAG(override_dhcp),
+	{"override-dhcp", NO_ARGUMENT, SETUP, FLAG(override_dhcp),
      "make ntpsec ignore DHCP-supplied servers, for good"},
-	{SETUP | REVERT, "no-restart", NO_ARGUMENT, FLAG(no_restart), "edit only"},
-	{SETUP | REVERT, "root", "DIR", required_argument, STRING(root),
+	{"no-restart", NO_ARGUMENT, SETUP | REVERT, FLAG(no_restart), "edit only"},
+	{"root", "DIR", required_argument, SETUP | REVERT, STRING(root),
      "edit the tree of an image; no restart, no preflight"},
-	{SETUP, "wait", "SECONDS", required_argument, set_wait, 0,
+	{"wait", "SECONDS", required_argument, SETUP, set_wait, 0,
      "how long to wait for synchronisation (60), 0: don't"},
-	{SETUP, "no-preflight", NO_ARGUMENT, FLAG(no_preflight),
+	{"no-preflight", NO_ARGUMENT, SETUP, FLAG(no_preflight),
      "do not ask the server first"},
-	{SETUP, "dry-run", NO_ARGUMENT, FLAG(dry_run),
+	{"dry-run", NO_ARGUMENT, SETUP, FLAG(dry_run),
      "print the diff and the steps; change nothing"},
-	{STATUS, "record", NO_ARGUMENT, FLAG(record),
+	{"record", NO_ARGUMENT, STATUS, FLAG(record),
      "leave the measurement for pam_skewgate.so to find"},
-	{STATUS, "max-offset", "SECONDS", required_argument, set_max_offset, 0,
+	{"max-offset", "SECONDS", required_argument, STATUS, set_max_offset, 0,
      "what a healthy clock may be off (1)"},
-	{EXPLAIN, "config", "FILE", required_argument, STRING(config),
+	{"config", "FILE", required_argument, EXPLAIN, STRING(config),
      "its options (" SG_CONFIG_DIR "/skewgate.conf)"},
-	{EXPLAIN, "keys", "FILE", required_argument, STRING(keys),
+	{"keys", "FILE", required_argument, EXPLAIN, STRING(keys),
      "the issuer's keys, instead of those of the config"},
-	{EXPLAIN, "user", "USER", required_argument, STRING(user),
+	{"user", "USER", required_argument, EXPLAIN, STRING(user),
      "who logs in; without it the user is not checked"},
-	{EXPLAIN, "at", "TIME", required_argument, STRING(at),
+	{"at", "TIME", required_argument, EXPLAIN, STRING(at),
      "judge as of then: seconds since the epoch, or RFC 3339"},
-	{SETUP | REVERT | QUERY | STATUS | EXPLAIN | SKEW, "json", NO_ARGUMENT,
+	{"json", NO_ARGUMENT, SETUP | REVERT | QUERY | STATUS | EXPLAIN | SKEW,
      set_json, offsetof(struct options, json), "one JSON object on stdout"},
-	{STATUS, "prometheus", NO_ARGUMENT, set_prometheus,
+	{"prometheus", NO_ARGUMENT, STATUS, set_prometheus,
      offsetof(struct options, prometheus),
      "metrics, for node_exporter's textfile collector"},
-	{SETUP | REVERT, "quiet", NO_ARGUMENT, FLAG(quiet), "errors only"},
-	{SETUP | REVERT, "verbose", NO_ARGUMENT, FLAG(verbose), "every step"},
+	{"quiet", NO_ARGUMENT, SETUP | REVERT, FLAG(quiet), "errors only"},
+	{"verbose", NO_ARGUMENT, SETUP | REVERT, FLAG(verbose), "every step"},
 };
 
 #define ROWS (sizeof table / sizeof *table)

@@ -112,8 +112,8 @@ static void test_alive(void **state)
 	other.started--;
 	assert_false(sg_process_is_alive(&other));
 	assert_false(sg_process_is_same(&self, &other));
-	assert_false(sg_process_is_named(&other, "timesync_proces"));
-	assert_true(sg_process_is_named(&self, "timesync_proces"));
+	assert_false(sg_process_is_named(&other, "process_process"));
+	assert_true(sg_process_is_named(&self, "process_process"));
 	assert_false(sg_process_is_named(&self, "timesync_process"));
 
 	pid_t child = fork();

@@ -73,9 +73,10 @@ never 'knows no room above it' 'sg_(command|process|sntp|service|ntpq|ntpd|step)
 	base clock gate jwt policy
 never 'opens no file' "$reads" ntpconf jwt
 # The same without what the linker throws away: purity is the design's, not a flag's.
-"${CC:-cc}" -shared -o "$work/module.so" "$builddir"/lib/pam/.libs/*.o -Wl,--no-gc-sections \
-	-Wl,--whole-archive "$builddir"/.libs/libpolicy.a "$builddir"/.libs/libgate.a \
-	"$builddir"/.libs/libjwt.a "$builddir"/.libs/libclock.a "$builddir"/.libs/libbase.a \
+pam=$builddir/lib/pam/.libs libraries=$builddir/.libs
+"${CC:-cc}" -shared -o "$work/module.so" -Wl,--no-gc-sections -Wl,--whole-archive \
+	"$pam/conversation.o" "$pam/pam_skewgate.o" "$pam/report.o" "$libraries/libpolicy.a" \
+	"$libraries/libgate.a" "$libraries/libjwt.a" "$libraries/libclock.a" "$libraries/libbase.a" \
 	-Wl,--no-whole-archive -lcrypto -ljansson -lpam 2>"$work/err" ||
 	echo 'cannot be linked' >>"$work/err"
 check 'the module is linked with all that it is made of' "$(cat "$work/err")"
