@@ -87,8 +87,9 @@ documented() { # COMMAND
 
 for command in $commands; do
 	run "$command" --help
+	# Where this build has its config is longer than where a host has it.
 	[ "$status" = 0 ] && [ ! -s "$work/err" ] && [ "$(wc -l <"$work/out")" -le 23 ] &&
-		awk 'length > 80 { exit 1 }' "$work/out"
+		sed "s|${confdir:?}|/etc/skewgate|" "$work/out" | awk 'length > 80 { exit 1 }'
 	report "$command --help fits a screen"
 	grep -oE '^  --[a-z-]+' "$work/out" | tr -d ' ' | sort >"$work/helped"
 	documented "$command" >"$work/err"
