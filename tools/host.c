@@ -44,7 +44,7 @@ static int open_directory_of(char *path)
 }
 
 /* What to lock: the tree of an image itself, so that nothing is left in it; the
- * folder of a user's own config; else the one lock of the host. */
+ * directory of a user's own config; else the one lock of the host. */
 static int open_lock(const struct host *host, const char *config)
 {
 	sg_auto_free char *copy = config == NULL ? NULL : strdup(config);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base: what every other folder stands on.
+ * base: what every other directory stands on.
  *
  * Errors that carry a stable code and one sentence, cleanup bound to scope,
  * lists of texts, files that are read whole and replaced atomically, files that

@@ -29,7 +29,7 @@ struct sg_login {
 	const char *user; /* NULL: not checked */
 	sg_usec now;
 	struct sg_clock clock;
-	const char *store; /* the folder of used tokens (store.c) */
+	const char *store; /* the directory of used tokens (store.c) */
 	bool records;      /* an accepted token is used up */
 };
 

@@ -25,7 +25,7 @@
 
 #define POLL_INTERVAL (SG_SECOND / 200)
 
-/* The folders to search, for the caller to free, or NULL without memory. */
+/* The directories to search, for the caller to free, or NULL without memory. */
 static char *search_path(void)
 {
 	const char *path = secure_getenv("PATH");

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034 # the tests read these
 # What a system test can do to its host, and what it can expect of it.
 #
-# A test runs as root in a laboratory of its own (see lab): it may break whatever
+# A test runs as root in a test lab of its own (see lab): it may break whatever
 # it likes. It fails with the first expectation that is not met.
 
 set -eEu -o pipefail
