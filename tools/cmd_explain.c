@@ -300,19 +300,25 @@ static int fail(const struct sg_error *error, int code)
 	return code;
 }
 
-/* The module takes absolute paths; a person at a shell may name any. The result
- * is the argument `name=path`, for the caller to free. */
-static char *path_argument(const char *name, const char *path)
+/* Makes an option that names a file an argument of the module, which takes
+ * whole paths only; NULL for one that is not given. Error: internal. */
+static int path_argument(const char *name, const char *path, char **argument,
+                         struct sg_error *error)
 {
+	*argument = NULL;
+	if (path == NULL)
+		return 0;
 	sg_auto_free char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
-	char *argument = NULL;
-
 	if (path[0] != '/' && here == NULL)
-		return NULL;
-	if (asprintf(&argument, "%s=%s%s%s", name, here != NULL ? here : "",
-	             here != NULL ? "/" : "", path) < 0)
-		return NULL;
-	return argument;
+		return sg_fail(error, "internal",
+		               "--%s %.200s: the current directory cannot be found: "
+		               "%s; give the whole path",
+		               name, path, strerror(errno));
+	if (asprintf(argument, "%s=%s%s%s", name, here != NULL ? here : "",
+	             here != NULL ? "/" : "", path) >= 0)
+		return 0;
+	*argument = NULL;
+	return sg_fail_memory(error);
 }
 
 /* Reads a token into `buffer`: one byte more than a token has and the end of
@@ -413,18 +419,21 @@ static int explain(const struct request *request)
 int cmd_explain(const struct options *options)
 {
 	struct request request = {
-		.config = options->config == NULL
-	                  ? NULL
-	                  : path_argument("config", options->config),
-		.keys =
-			options->keys == NULL ? NULL : path_argument("keys", options->keys),
 		.user = options->user,
 		.at = options->at,
 		.file = options->operand_count > 0 ? options->operands[0] : NULL,
 		.json = options->json,
 	};
-	int code = explain(&request);
+	struct sg_error error = {0};
+	int code = EXIT_UNUSABLE;
 
+	/* Without them it would judge by others than those that were named. */
+	if (path_argument("config", options->config, &request.config, &error) !=
+	        0 ||
+	    path_argument("keys", options->keys, &request.keys, &error) != 0)
+		fail(&error, code);
+	else
+		code = explain(&request);
 	free(request.config);
 	free(request.keys);
 	return code;

@@ -75,6 +75,15 @@ refuses '--wait "86401" is not a number of seconds from 0 to 86400' setup --wait
 refuses '--step needs to stop and start ntpd, which --root forbids' setup --step --root /
 refuses '--step needs to stop and start ntpd, which --no-restart forbids' setup --step --no-restart
 
+# What it cannot find is not replaced by what it would have read by itself.
+mkdir "$work/gone"
+(
+	cd "$work/gone" && rmdir "$work/gone" &&
+		run explain --config here.conf && [ "$status" = 3 ] &&
+		grep -q -- '--config here.conf: the current directory cannot be found' "$work/err"
+)
+report 'explain --config in a directory that is gone'
+
 # ---- help --------------------------------------------------------------------
 
 # The options that the page has for a command: in its synopsis, or setup's list.
