@@ -224,7 +224,8 @@ static void test_ends_with_us(void **state)
 	assert_int_equal(kill(us, SIGKILL), 0);
 	assert_int_equal(waitpid(us, NULL, 0), us);
 	int closed = poll(&ended, 1, 5000);
-	assert_int_equal(kill(supervisor, SIGCONT), 0);
+	/* The kernel continues a stopped group that is orphaned: it may be gone. */
+	(void)kill(supervisor, SIGCONT);
 	assert_int_equal(closed, 1);
 	assert_true(is_gone(child));
 	assert_true(is_gone(shell));
