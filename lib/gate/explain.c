@@ -17,18 +17,6 @@ void sg_verdict_reveal(struct sg_verdict *verdict, const struct sg_login *login)
 	sg_jws_free(&jws);
 }
 
-sg_usec sg_verdict_end(const struct sg_verdict *verdict, const char **name)
-{
-	sg_usec end = verdict->claims.expires.time;
-	sg_usec oldest = verdict->claims.issued.time + verdict->rules.max_age;
-
-	*name = "exp";
-	if (verdict->rules.max_age == 0 || oldest >= end)
-		return end;
-	*name = "max_age";
-	return oldest;
-}
-
 static json_t *seconds_json(bool known, sg_usec time)
 {
 	return known ? json_real((double)time / 1e6) : json_null();

@@ -85,6 +85,10 @@ enum sg_reason sg_store_use(const char *store, const struct sg_claims *claims,
 /* "issuer", "host", "none", "unknown"; NULL: not asked. */
 const char *sg_culprit_name(enum sg_culprit culprit);
 
+/* The instant at which a token whose time was judged ends, without the leeway,
+ * and the name of what ends it: "exp" or "max_age". */
+sg_usec sg_verdict_end(const struct sg_verdict *verdict, const char **name);
+
 /* Fills the sentence for administrators on a token whose time was judged, and
  * accepted or refused for that; the culprit is known by then. */
 void sg_verdict_describe(struct sg_verdict *verdict, enum sg_reason reason,
@@ -109,10 +113,6 @@ bool sg_verdict_message(const struct sg_verdict *verdict, char *text,
  * verified. */
 void sg_verdict_reveal(struct sg_verdict *verdict,
                        const struct sg_login *login);
-
-/* The instant at which a token whose time was judged ends, without the leeway,
- * and the name of what ends it: "exp" or "max_age". */
-sg_usec sg_verdict_end(const struct sg_verdict *verdict, const char **name);
 
 /* The decision as a JSON object, the caller's; NULL without memory. */
 json_t *sg_verdict_json(const struct sg_verdict *verdict);

@@ -252,6 +252,18 @@ static struct seconds seconds(sg_usec time)
 	return made;
 }
 
+sg_usec sg_verdict_end(const struct sg_verdict *verdict, const char **name)
+{
+	sg_usec end = verdict->claims.expires.time;
+	sg_usec oldest = verdict->claims.issued.time + verdict->rules.max_age;
+
+	*name = "exp";
+	if (verdict->rules.max_age == 0 || oldest >= end)
+		return end;
+	*name = "max_age";
+	return oldest;
+}
+
 /* What is left until the token ends, and apart from that what the leeway adds.
  */
 static void describe_accepted(const struct sg_login *login,
