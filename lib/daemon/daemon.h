@@ -122,9 +122,9 @@ char *sg_service_log(const struct sg_service *service, const char *log_file);
 /* What ntpd says of itself (ntpq(1)). */
 struct sg_ntpq {
 	int leap; /* RFC 5905 leap indicator; 3: not synchronised */
-	/* The last thing that happened to it (RFC 9327 section 3.1): "freq_mode"
-	 * while it measures the clock's frequency, "restart" before it has taken
-	 * any time; "" when it does not say. */
+	/* The last thing that happened to it (RFC 9327 section 3.1), such as
+	 * "freq_mode", or "restart" before it has taken any time; "" when it does
+	 * not say. */
 	char event[32];
 	/* The source marked `*`, else the one marked `o`; "" when none. */
 	char selected[INET6_ADDRSTRLEN];

@@ -121,12 +121,20 @@ static int read_answer(char *output, struct sg_ntpq *ntpq,
 
 enum sg_ntpq_word sg_ntpq_judge(const struct sg_ntpq *ntpq)
 {
+	/* The last thing that it has told of its own step: it began to measure the
+	 * frequency, or it stepped, or it let go of all sources for that. One that
+	 * may not set the clock says "restart". */
+	static const char *const events[] = {"freq_mode", "clock_step",
+	                                     "no_sys_peer"};
+
 	if (ntpq->selected[0] == '\0')
 		return SG_NTPQ_NOT_SELECTED;
 	if (ntpq->leap != LEAP_ALARM)
 		return SG_NTPQ_FOLLOWS;
-	return strcmp(ntpq->event, "freq_mode") == 0 ? SG_NTPQ_PENDING
-	                                             : SG_NTPQ_LEAP_ALARM;
+	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+		if (strcmp(ntpq->event, events[i]) == 0)
+			return SG_NTPQ_PENDING;
+	return SG_NTPQ_LEAP_ALARM;
 }
 
 int sg_ntpq_ask(const volatile sig_atomic_t *stop, struct sg_ntpq *ntpq,

@@ -49,6 +49,11 @@ static const struct answer answers[] = {
                                   "sync_unspec, 1 event, freq_mode,\n"
                                   "leap=11, stratum=4\n",
      3, "freq_mode", "169.254.169.123", false, "169.254.169.123"},
+	{"it has stepped the clock",
+     HEAD ROW("*169.254.169.123") "associd=0 status=c018 leap_alarm, "
+                                  "sync_unspec, 1 event, no_sys_peer,\n"
+                                  "leap=11, stratum=4\n",
+     3, "no_sys_peer", "169.254.169.123", false, "169.254.169.123"},
 	{"it has just been started",
      HEAD ROW(" 169.254.169.123") "associd=0 status=c016 leap_alarm, "
                                   "sync_unspec, 1 event, restart,\n"
@@ -211,6 +216,9 @@ static void test_judge(void **state)
 		{{.selected = "a", .leap = 0}, SG_NTPQ_FOLLOWS},
 		{{.selected = "a", .leap = 2, .event = "freq_mode"}, SG_NTPQ_FOLLOWS},
 		{{.selected = "a", .leap = 3, .event = "freq_mode"}, SG_NTPQ_PENDING},
+		{{.selected = "a", .leap = 3, .event = "no_sys_peer"}, SG_NTPQ_PENDING},
+		{{.selected = "a", .leap = 3, .event = "clock_step"}, SG_NTPQ_PENDING},
+		{{.leap = 3, .event = "no_sys_peer"}, SG_NTPQ_NOT_SELECTED},
 		{{.selected = "a", .leap = 3, .event = "restart"}, SG_NTPQ_LEAP_ALARM},
 		{{.selected = "a", .leap = 3}, SG_NTPQ_LEAP_ALARM},
 		{{.leap = 0}, SG_NTPQ_NOT_SELECTED},
