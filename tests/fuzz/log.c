@@ -10,19 +10,7 @@
 
 #include <ctype.h>
 
-/* skew's own are those of the tools, which are not needed here. */
-void report_begin(struct report *report)
-{
-	(void)report;
-}
-
-int report_usage(struct report *report, const char *format, ...)
-{
-	(void)report;
-	(void)format;
-	return 2;
-}
-
+/* Its own is that of the tools, which are not needed here. */
 int print_json(json_t *value, size_t digits)
 {
 	expect(value != NULL);
