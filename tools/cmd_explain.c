@@ -27,10 +27,7 @@ enum {
 struct request {
 	char *config; /* absolute, as an argument of the module; NULL: default */
 	char *keys;
-	const char *user;
-	const char *at;
-	const char *file;
-	bool json;
+	const struct options *options;
 };
 
 /* ---- in words ----------------------------------------------------------- */
@@ -379,33 +376,34 @@ static void judge(const struct request *request, const struct sg_login *login,
 
 static int explain(const struct request *request)
 {
+	const struct options *options = request->options;
+	const char *file = options->operand_count > 0 ? options->operands[0] : NULL;
 	struct sg_error error = {0};
 	char token[SG_MAX_TOKEN + 3];
 	struct sg_login login = {
 		.token = token,
-		.user = request->user,
+		.user = options->user,
 		.store = SG_STORE,
 	};
 	struct sg_verdict verdict;
 	int code = EXIT_REFUSED;
 	int failed = 0;
 
-	if (request->at != NULL &&
-	    sg_time_parse(request->at, &login.now, &error) != 0)
+	if (options->at != NULL &&
+	    sg_time_parse(options->at, &login.now, &error) != 0)
 		return fail(&error, EXIT_USAGE);
-	if (read_token(request->file, token, sizeof token, &login.size, &error) !=
-	    0)
+	if (read_token(file, token, sizeof token, &login.size, &error) != 0)
 		return fail(&error, EXIT_USAGE);
 	sg_clock_judge(SG_CLOCK_RECORD, &login.clock);
-	if (request->at == NULL)
+	if (options->at == NULL)
 		login.now = sg_time_now();
 	judge(request, &login, &verdict);
 	explicit_bzero(token, sizeof token);
 
-	if (request->json)
+	if (options->json)
 		failed = print_verdict_json(&verdict);
 	else
-		print_verdict(&verdict, request->user);
+		print_verdict(&verdict, options->user);
 	if (failed != 0 || fflush(stdout) != 0)
 		fputs("skewgate: the verdict could not be written\n", stderr);
 	if (verdict.reason == SG_ACCEPTED)
@@ -418,12 +416,7 @@ static int explain(const struct request *request)
 
 int cmd_explain(const struct options *options)
 {
-	struct request request = {
-		.user = options->user,
-		.at = options->at,
-		.file = options->operand_count > 0 ? options->operands[0] : NULL,
-		.json = options->json,
-	};
+	struct request request = {.options = options};
 	struct sg_error error = {0};
 	int code = EXIT_UNUSABLE;
 

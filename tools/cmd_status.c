@@ -14,12 +14,8 @@
 /* Its own code; skewgate(8) lists it. */
 enum { EXIT_UNHEALTHY = 1 };
 
-enum format { WORDS, JSON, PROMETHEUS };
-
 struct status {
-	enum format format;
-	bool record;
-	sg_usec max_offset;
+	const struct options *options;
 	struct report report; /* its warnings, daemon and config are told */
 	struct host host;
 	struct sg_ntpconf_sources sources;
@@ -227,7 +223,7 @@ static void measure(struct status *status)
 			     status->answers[i].server, status->answers[i].error.text);
 	(void)answers_warn(&found, &status->report);
 	if (status->measured != NULL &&
-	    llabs(status->measured->offset) > status->max_offset)
+	    llabs(status->measured->offset) > status->options->max_offset)
 		warn(status, "clock-off",
 		     "this host is off by %+.6f s; run skewgate setup --step",
 		     (double)status->measured->offset / 1e6);
@@ -278,9 +274,10 @@ static bool is_healthy(const struct status *status)
 {
 	enum sg_ntpq_word word = judge_word(status);
 	bool follows = word == SG_NTPQ_FOLLOWS || word == SG_NTPQ_PENDING;
-	bool right = status->measured != NULL
-	                 ? llabs(status->measured->offset) <= status->max_offset
-	                 : status->server_count == 0 && status->asked_ntpd;
+	bool right =
+		status->measured != NULL
+			? llabs(status->measured->offset) <= status->options->max_offset
+			: status->server_count == 0 && status->asked_ntpd;
 
 	return status->has_ntpd && !status->daemon_gone && right &&
 	       (follows || !status->asked_ntpd);
@@ -384,9 +381,8 @@ static json_t *status_json(const struct status *status)
 		"s:o}",
 		"healthy", status->healthy, "clock", "state",
 		sg_clock_state_name(status->clock.state), "bound_s",
-		status->clock.bounded ? json_real((double)status->clock.bound / 1e6)
-							  : json_null(),
-		"daemon", "name", sg_json_string(status->report.daemon), "kind",
+		sg_json_seconds(status->clock.bounded, status->clock.bound), "daemon",
+		"name", sg_json_string(status->report.daemon), "kind",
 		sg_json_string(status->report.daemon != NULL ? DAEMON_KIND : NULL),
 		"running", runs, "pid",
 		runs ? json_integer(status->host.ntpd.pid) : json_null(), "selected",
@@ -446,9 +442,9 @@ static void print_prometheus(const struct status *status)
 
 static int tell(const struct status *status)
 {
-	if (status->format == JSON)
+	if (status->options->json)
 		return print_json(status_json(status), DIGITS_OF_OFFSET);
-	if (status->format == PROMETHEUS)
+	if (status->options->prometheus)
 		print_prometheus(status);
 	else
 		print_words(status);
@@ -490,17 +486,14 @@ int cmd_status(const struct options *options)
 
 	report_begin(&status.report, options);
 	status.host = NO_HOST;
-	status.max_offset = options->max_offset;
-	status.record = options->record;
-	status.format = options->json         ? JSON
-	                : options->prometheus ? PROMETHEUS
-	                                      : WORDS;
+	status.options = options;
 	examine(&status);
 	int code = status.healthy ? EXIT_DONE : EXIT_UNHEALTHY;
-	if (status.record)
+	if (options->record)
 		code = record(&status);
 	/* A timer's run says nothing when it has done its work. */
-	if ((!status.record || status.format != WORDS) && tell(&status) != 0) {
+	if ((!options->record || options->json || options->prometheus) &&
+	    tell(&status) != 0) {
 		fputs("skewgate: the status could not be written\n", stderr);
 		code = EXIT_UNHEALTHY;
 	}

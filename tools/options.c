@@ -18,9 +18,6 @@
 
 #define MAX_NAME 253 /* RFC 1035 section 2.3.4 */
 
-/* More than a command has options. */
-#define MAX_ROWS 32
-
 /* getopt's value for the first row; those below are letters, which it gives for
  * unknown ones. */
 #define FIRST_VALUE 256
@@ -213,11 +210,11 @@ static const struct row table[] = {
 
 /* getopt's table of the command's rows; a value is FIRST_VALUE and the row. */
 static void list_options(const struct command *command,
-                         struct option listed[MAX_ROWS])
+                         struct option listed[ROWS + 1])
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < ROWS && count < MAX_ROWS - 1; i++)
+	for (size_t i = 0; i < ROWS; i++)
 		if ((table[i].commands & command->bit) != 0)
 			listed[count++] = (struct option){
 				.name = table[i].name,
@@ -265,7 +262,7 @@ static int check_together(const struct options *options, struct sg_error *error)
 int options_read(const struct command *command, int argc, char **argv,
                  struct options *options, struct sg_error *error)
 {
-	struct option listed[MAX_ROWS];
+	struct option listed[ROWS + 1];
 	struct sg_error first = {0};
 	int found = 0;
 

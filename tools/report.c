@@ -76,11 +76,6 @@ json_t *error_json(const struct sg_error *error)
 	                 sg_json_string(error->text));
 }
 
-static json_t *seconds_json(bool known, sg_usec time)
-{
-	return known ? json_real((double)time / 1e6) : json_null();
-}
-
 json_t *warnings_json(const struct sg_warnings *warnings)
 {
 	json_t *array = json_array();
@@ -112,10 +107,10 @@ static json_t *report_json(const struct report *report)
 	json_object_set_new(object, "actions", texts_json(&report->actions));
 	json_object_set_new(
 		object, "offset_before_s",
-		seconds_json(report->before_known, report->offset_before));
+		sg_json_seconds(report->before_known, report->offset_before));
 	json_object_set_new(
 		object, "offset_after_s",
-		seconds_json(report->after_known, report->offset_after));
+		sg_json_seconds(report->after_known, report->offset_after));
 	json_object_set_new(object, "synchronised",
 	                    report->synchronised == UNKNOWN
 	                        ? json_null()

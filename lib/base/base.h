@@ -54,14 +54,6 @@ int sg_warn(struct sg_warnings *warnings, const char *code, const char *format,
 
 void sg_warnings_free(struct sg_warnings *warnings);
 
-/* ---- json.c ------------------------------------------------------------- */
-
-struct json_t; /* jansson's */
-
-/* The string as JSON, or null for NULL; of one that is not UTF-8 every byte
- * that is not ASCII becomes a question mark. NULL without memory. */
-struct json_t *sg_json_string(const char *text);
-
 /* ---- memory.c ----------------------------------------------------------- */
 
 /* Scope-bound cleanup, instead of goto ladders: `sg_auto_free char *text`. */
@@ -227,5 +219,16 @@ int sg_time_parse(const char *text, sg_usec *time, struct sg_error *error);
 
 /* The same for seconds with an optional fraction only; false: it is none. */
 bool sg_time_parse_seconds(const char *text, sg_usec *time);
+
+/* ---- json.c ------------------------------------------------------------- */
+
+struct json_t; /* jansson's */
+
+/* The string as JSON, or null for NULL; of one that is not UTF-8 every byte
+ * that is not ASCII becomes a question mark. NULL without memory. */
+struct json_t *sg_json_string(const char *text);
+
+/* The time in seconds, or null when it is not known. NULL without memory. */
+struct json_t *sg_json_seconds(bool known, sg_usec time);
 
 #endif

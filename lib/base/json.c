@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Strings as JSON, which is UTF-8: those of files and programs may not be. */
+/* Values as JSON. */
 #include "base.h"
 
 #include <jansson.h>
 #include <string.h>
 
+/* JSON is UTF-8; the strings of files and programs may not be. */
 json_t *sg_json_string(const char *text)
 {
 	json_t *value = text == NULL ? NULL : json_string(text);
@@ -17,4 +18,9 @@ json_t *sg_json_string(const char *text)
 		if ((unsigned char)*byte >= 128)
 			*byte = '?';
 	return json_string(copy);
+}
+
+json_t *sg_json_seconds(bool known, sg_usec time)
+{
+	return known ? json_real((double)time / 1e6) : json_null();
 }

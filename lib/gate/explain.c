@@ -17,17 +17,12 @@ void sg_verdict_reveal(struct sg_verdict *verdict, const struct sg_login *login)
 	sg_jws_free(&jws);
 }
 
-static json_t *seconds_json(bool known, sg_usec time)
-{
-	return known ? json_real((double)time / 1e6) : json_null();
-}
-
 static json_t *clock_json(const struct sg_clock *clock)
 {
 	return json_pack("{s:s, s:o, s:o}", "state",
 	                 sg_clock_state_name(clock->state), "offset_s",
-	                 seconds_json(clock->measured, clock->offset), "bound_s",
-	                 seconds_json(clock->bounded, clock->bound));
+	                 sg_json_seconds(clock->measured, clock->offset), "bound_s",
+	                 sg_json_seconds(clock->bounded, clock->bound));
 }
 
 json_t *sg_verdict_json(const struct sg_verdict *verdict)
@@ -40,9 +35,9 @@ json_t *sg_verdict_json(const struct sg_verdict *verdict)
 		accepted ? "accept" : "refuse", "reason",
 		sg_reason_name(verdict->reason), "detail",
 		sg_json_string(verdict->error.text), "now",
-		seconds_json(true, verdict->now), "verified", verdict->verified,
+		sg_json_seconds(true, verdict->now), "verified", verdict->verified,
 		"claims", json_is_object(claims) ? json_incref(claims) : json_object(),
-		"margin_s", seconds_json(verdict->judged_time, verdict->margin),
+		"margin_s", sg_json_seconds(verdict->judged_time, verdict->margin),
 		"leeway_used", accepted && verdict->leeway_used, "clock",
 		clock_json(&verdict->clock), "culprit",
 		sg_culprit_name(verdict->culprit));

@@ -12,6 +12,7 @@
  */
 #include "fuzz.h"
 #include "lib/gate/gate.h"
+#include "tests/base64url.h"
 
 #include <math.h>
 #include <openssl/evp.h>
@@ -173,25 +174,6 @@ static size_t take_payload(struct input *input, char payload[MAX_PAYLOAD])
 	long size = ftell(text);
 	fclose(text);
 	return (size_t)size;
-}
-
-static size_t encode(const void *bytes, size_t size, char *text)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	const uint8_t *from = bytes;
-	size_t length = 0;
-	unsigned bits = 0;
-	int held = 0;
-
-	for (size_t i = 0; i < size; i++) {
-		bits = bits << 8 | from[i];
-		for (held += 8; held >= 6; held -= 6)
-			text[length++] = digits[bits >> (held - 6) & 63];
-	}
-	if (held > 0)
-		text[length++] = digits[bits << (6 - held) & 63];
-	return length;
 }
 
 /* Signs the payload; a flaw makes it another's. Returns the token's size. */

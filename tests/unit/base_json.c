@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Strings as JSON. */
+/* Values as JSON. */
 #include "check.h"
 
 #include "lib/base/base.h"
@@ -35,11 +35,24 @@ static void test_none(void **state)
 	json_decref(value);
 }
 
+static void test_seconds(void **state)
+{
+	json_t *value = sg_json_seconds(true, -1500000);
+	json_t *none = sg_json_seconds(false, 1);
+
+	(void)state;
+	assert_true(json_real_value(value) == -1.5);
+	assert_true(json_is_null(none));
+	json_decref(value);
+	json_decref(none);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_none),
+		cmocka_unit_test(test_seconds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include "check.h"
 
 #include "lib/gate/gate.h"
+#include "tests/base64url.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -24,25 +25,6 @@
 #define GOOD                                                                   \
 	"{\"iss\":\"joe\",\"sub\":\"alice\",\"aud\":\"here\",\"groups\":[],"       \
 	"\"jti\":\"1\",\"iat\":1999999990,\"nbf\":1999999990,\"exp\":2000000100}"
-
-static size_t encode(const void *bytes, size_t size, char *text)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	const unsigned char *from = bytes;
-	size_t length = 0;
-	unsigned bits = 0;
-	int held = 0;
-
-	for (size_t i = 0; i < size; i++) {
-		bits = bits << 8 | from[i];
-		for (held += 8; held >= 6; held -= 6)
-			text[length++] = digits[bits >> (held - 6) & 63];
-	}
-	if (held > 0)
-		text[length++] = digits[bits << (6 - held) & 63];
-	return length;
-}
 
 /* Signs with HS256, by that header. */
 static size_t sign(const char *header, const char *payload, char *token)
